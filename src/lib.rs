@@ -1,0 +1,7 @@
+//! Streamfront turns a bucket of media files into an RTMP streaming distribution.
+//!
+//! The modules stand in layers; each may import only what stands above it (see ARCHITECTURE.md,
+//! and `tests/layering.rs`, which holds the table).
+
+pub mod units;
+pub mod wire;
