@@ -3,5 +3,6 @@
 //! The modules stand in layers; each may import only what stands above it (see ARCHITECTURE.md,
 //! and `tests/layering.rs`, which holds the table).
 
+pub mod amf;
 pub mod units;
 pub mod wire;
