@@ -4,5 +4,6 @@
 //! and `tests/layering.rs`, which holds the table).
 
 pub mod amf;
+pub mod rtmp;
 pub mod units;
 pub mod wire;
