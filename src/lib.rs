@@ -4,6 +4,7 @@
 //! and `tests/layering.rs`, which holds the table).
 
 pub mod amf;
+pub mod media;
 pub mod rtmp;
 pub mod units;
 pub mod wire;
