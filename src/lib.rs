@@ -5,6 +5,7 @@
 
 pub mod amf;
 pub mod media;
+pub mod render;
 pub mod rtmp;
 pub mod units;
 pub mod wire;
