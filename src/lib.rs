@@ -6,6 +6,7 @@
 pub mod amf;
 pub mod distribution;
 pub mod media;
+pub mod origin;
 pub mod render;
 pub mod rtmp;
 pub mod units;
