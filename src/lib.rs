@@ -4,6 +4,7 @@
 //! and `tests/layering.rs`, which holds the table).
 
 pub mod amf;
+pub mod cache;
 pub mod distribution;
 pub mod media;
 pub mod origin;

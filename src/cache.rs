@@ -1,0 +1,21 @@
+//! Rendered bytes, kept for every viewer who wants them: segment files, the memory tier, and the
+//! table of renders in flight.
+//!
+//! The cache does not know what it stores. A caller names what it wants by a key and hands in how
+//! it is rendered; the answer comes from memory, from the render of another caller that is under
+//! way, or from a render of its own ([`RenderCache`]). Media indexes go through the same door as
+//! segments: anything that can be cloned cheaply and says what it weighs ([`Weigh`]).
+//!
+//! A disk tier has one place to stand: between the claim of a key and its render, in
+//! [`rendered`], where a run of keys is in one caller's hands and nobody else's.
+
+pub mod descriptors;
+pub mod flight;
+pub mod memory;
+pub mod rendered;
+pub mod segment;
+
+pub use flight::{Landed, RenderError};
+pub use memory::{Memory, MemorySize, MemoryUse, Weigh};
+pub use rendered::{RENDERS_MAX, RenderCache, Run};
+pub use segment::SegmentFile;

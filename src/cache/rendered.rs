@@ -1,0 +1,600 @@
+//! The memory tier together with the renders that fill it: however many viewers ask for a key
+//! that is not there, it is rendered once.
+//!
+//! A caller claims the key that it wants and those after it that nobody has or renders yet: one
+//! ranged read of the origin may fill a run of neighbouring segments. The render publishes key by
+//! key ([`Run::publish`]), so that the first segment of a run flows while the others are still
+//! being read.
+//!
+//! A render is a task of its own. A caller that goes away cancels nothing: others may wait for the
+//! same key, and even when nobody does, the origin's bytes are mostly paid for and the viewer who
+//! seeks back or reconnects finds them. What limits the work is the number of renders that run at
+//! once. Errors go to those who wait and are not kept.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::flight::{Claim, Flights, Landed, Mark, RenderError};
+use super::memory::{Memory, MemorySize, MemoryUse, Weigh};
+
+/// How many renders run at once by default; more wait their turn. Each holds one ranged read and
+/// what it makes of it, about 2 MiB for a run of segments: 128 MiB in all. An origin that answers
+/// in 50 ms gives 1,280 runs a second at this depth, more than a 10 Gbit/s link carries.
+pub const RENDERS_MAX: usize = 64;
+
+/// How often a caller finds its key in flight or just cached, and then gone again, before it gives
+/// up. Each time costs a whole render or eviction, so that one repeat nearly always does; the bound
+/// is against renders that never keep what they claim.
+const TRIES_MAX: usize = 8;
+
+/// The memory tier and the renders that fill it. Cloning it is cheap and gives another handle on
+/// the same cache.
+pub struct RenderCache<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E>(
+    Arc<Shared<K, V, E>>,
+);
+
+struct Shared<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> {
+    memory: Memory<K, V>,
+    flights: Arc<Flights<K, V, E>>,
+    tasks: TaskTracker,
+    turns: Semaphore,
+}
+
+impl<K, V, E> RenderCache<K, V, E>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    /// An empty cache of this size. Renders run as tasks of `tasks`, at most `renders_max` of them
+    /// at once ([`RENDERS_MAX`]). A render must not wait for another one of the same cache: with
+    /// all turns taken both would wait for ever.
+    pub fn new(size: MemorySize, renders_max: usize, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Shared {
+            memory: Memory::new(size),
+            flights: Arc::new(Flights::new()),
+            tasks,
+            turns: Semaphore::new(renders_max.clamp(1, Semaphore::MAX_PERMITS)),
+        }))
+    }
+
+    /// The value of `key` if it is in memory: the warm way.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.0.memory.get(key)
+    }
+
+    /// Whether `key` is in memory. Does not count as a use of it.
+    pub fn contains(&self, key: &K) -> bool {
+        self.0.memory.contains(key)
+    }
+
+    /// The value of `key`: from memory, from a render in flight, or from `render`, which runs to
+    /// its end even when the caller goes away.
+    ///
+    /// # Errors
+    /// What the render, this caller's or another's, ended with. The next caller renders anew.
+    pub async fn get_or_render<R, F>(&self, key: &K, render: R) -> Landed<V, E>
+    where
+        R: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let own = key.clone();
+        let publish = move |run: Run<K, V, E>| async move {
+            let value = render().await?;
+            run.publish(own, value);
+            Ok(())
+        };
+        self.get_or_render_run(std::slice::from_ref(key), publish)
+            .await
+    }
+
+    /// The value of the first of `keys`; the others are its neighbours, in order, that the same
+    /// read of the origin could fill. `render` gets the run that it has to do: the first key, and
+    /// those after it up to one that is in memory or in flight. It publishes each as it comes. One
+    /// that it leaves out (the object ended) is left to whoever asks for it next.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_render`]; an error goes to all keys of the run not published before it.
+    /// [`RenderError::LeftOut`] also when `keys` is empty.
+    pub async fn get_or_render_run<R, F>(&self, keys: &[K], render: R) -> Landed<V, E>
+    where
+        R: FnOnce(Run<K, V, E>) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let Some((key, neighbours)) = keys.split_first() else {
+            return Err(RenderError::LeftOut);
+        };
+        if let Some(value) = self.0.memory.get(key) {
+            return Ok(value);
+        }
+        for _ in 0..TRIES_MAX {
+            let landed = match self.claim(key) {
+                Claim::Cached => self.0.memory.peek(key).ok_or(RenderError::LeftOut),
+                Claim::InFlight(arrival) => arrival.wait().await.inspect(|_| self.used(key)),
+                Claim::Ours(mark) => {
+                    let arrival = mark.arrival();
+                    self.take_off(mark, neighbours, render);
+                    return arrival.wait().await.inspect(|_| self.used(key));
+                }
+            };
+            if !matches!(landed, Err(RenderError::LeftOut)) {
+                return landed;
+            }
+        }
+        Err(RenderError::LeftOut)
+    }
+
+    /// Forgets the value of `key` in memory. A render of it that is in flight goes on.
+    pub fn remove(&self, key: &K) {
+        self.0.memory.remove(key);
+    }
+
+    /// Forgets everything in memory.
+    pub fn clear(&self) {
+        self.0.memory.clear();
+    }
+
+    /// What the memory tier holds and how it was used.
+    pub fn memory_use(&self) -> MemoryUse {
+        self.0.memory.usage()
+    }
+
+    /// How many keys are being rendered now.
+    pub fn in_flight(&self) -> usize {
+        self.0.flights.len()
+    }
+
+    fn claim(&self, key: &K) -> Claim<K, V, E> {
+        let memory = &self.0.memory;
+        self.0.flights.claim(key, || memory.contains(key))
+    }
+
+    // A viewer who waited for a render used its value like one who found it.
+    fn used(&self, key: &K) {
+        self.0.memory.touch(key);
+    }
+
+    // Claims the neighbours and starts the render. Nothing here awaits: a caller that goes away
+    // has either not claimed anything or handed it over.
+    fn take_off<R, F>(&self, first: Mark<K, V, E>, neighbours: &[K], render: R)
+    where
+        R: FnOnce(Run<K, V, E>) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let mut keys = vec![first.key().clone()];
+        let mut marks = vec![first];
+        for key in neighbours {
+            let Claim::Ours(mark) = self.claim(key) else {
+                break;
+            };
+            keys.push(key.clone());
+            marks.push(mark);
+        }
+        let run = Run(Arc::new(Claimed {
+            cache: self.clone(),
+            keys,
+            marks: Mutex::new(marks),
+        }));
+        self.0.tasks.spawn(carry_out(run, render));
+    }
+}
+
+async fn carry_out<K, V, E, R, F>(run: Run<K, V, E>, render: R)
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    R: FnOnce(Run<K, V, E>) -> F,
+    F: Future<Output = Result<(), E>>,
+{
+    // Never closed: an error cannot come, and would land the run as stopped.
+    let Ok(_turn) = run.0.cache.0.turns.acquire().await else {
+        return;
+    };
+    let ended = match render(run.clone()).await {
+        Ok(()) => RenderError::LeftOut,
+        Err(error) => RenderError::Failed(error),
+    };
+    run.land_rest(&ended);
+}
+
+/// What one render has to do: a run of neighbouring keys that nobody else renders.
+pub struct Run<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E>(
+    Arc<Claimed<K, V, E>>,
+);
+
+struct Claimed<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> {
+    cache: RenderCache<K, V, E>,
+    keys: Vec<K>,
+    marks: Mutex<Vec<Mark<K, V, E>>>,
+}
+
+impl<K, V, E> Run<K, V, E>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    /// The keys to render, in order; at least one.
+    pub fn keys(&self) -> &[K] {
+        &self.0.keys
+    }
+
+    /// Puts the value of `key` into memory and gives it to all who wait for it. A key outside the
+    /// run, or published before, only goes into memory.
+    pub fn publish(&self, key: K, value: V) {
+        let mark = {
+            let mut marks = self.marks();
+            let index = marks.iter().position(|mark| *mark.key() == key);
+            index.map(|index| marks.swap_remove(index))
+        };
+        self.0.cache.0.memory.insert(key, value.clone());
+        if let Some(mark) = mark {
+            mark.land(Ok(value));
+        }
+    }
+
+    fn land_rest(&self, error: &RenderError<E>) {
+        let rest = std::mem::take(&mut *self.marks());
+        for mark in rest {
+            mark.land(Err(error.clone()));
+        }
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Vec<Mark<K, V, E>>> {
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> Clone for Run<K, V, E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> Clone
+    for RenderCache<K, V, E>
+{
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> fmt::Debug
+    for RenderCache<K, V, E>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderCache").finish_non_exhaustive()
+    }
+}
+
+impl<K: Hash + Eq + fmt::Debug + Send + Sync + 'static, V: Send + Sync + 'static, E> fmt::Debug
+    for Run<K, V, E>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Run").field(&self.0.keys).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::oneshot;
+    use tokio::task::{JoinSet, yield_now};
+
+    type TestCache = RenderCache<u32, Vec<u8>, &'static str>;
+
+    impl Weigh for Vec<u8> {
+        fn weight(&self) -> usize {
+            self.len()
+        }
+    }
+
+    fn cache() -> TestCache {
+        cache_of(1 << 20, RENDERS_MAX)
+    }
+
+    fn cache_of(bytes: usize, renders_max: usize) -> TestCache {
+        let size = MemorySize {
+            bytes,
+            descriptors: 1000,
+        };
+        RenderCache::new(size, renders_max, TaskTracker::new())
+    }
+
+    async fn settle(cache: &TestCache) {
+        cache.0.tasks.close();
+        cache.0.tasks.wait().await;
+        assert_eq!(cache.in_flight(), 0, "marks are left over");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_hundred_callers_cost_one_render() {
+        let (cache, renders) = (cache(), Arc::new(AtomicUsize::new(0)));
+        let mut callers = JoinSet::new();
+        for _ in 0..100 {
+            let (cache, renders) = (cache.clone(), Arc::clone(&renders));
+            callers.spawn(async move {
+                let render = async move || {
+                    renders.fetch_add(1, Ordering::SeqCst);
+                    yield_now().await;
+                    Ok(vec![7; 10])
+                };
+                cache.get_or_render(&1, render).await
+            });
+        }
+        while let Some(landed) = callers.join_next().await {
+            assert_eq!(landed.unwrap(), Ok(vec![7; 10]));
+        }
+        assert_eq!(renders.load(Ordering::SeqCst), 1);
+        assert_eq!(cache.get(&1), Some(vec![7; 10]));
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_cancels_nothing() {
+        let cache = cache();
+        let (go, gate) = oneshot::channel::<()>();
+        let render = async move || {
+            gate.await.unwrap();
+            Ok(vec![1])
+        };
+        let first = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_render(&1, render).await }
+        });
+        yield_now().await;
+        assert_eq!(cache.in_flight(), 1);
+        let second = tokio::spawn({
+            let cache = cache.clone();
+            async move {
+                cache
+                    .get_or_render(&1, async || Err("a second render"))
+                    .await
+            }
+        });
+        yield_now().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        go.send(()).unwrap();
+        assert_eq!(second.await.unwrap(), Ok(vec![1]));
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_render_that_nobody_waits_for_fills_the_cache() {
+        let cache = cache();
+        let (go, gate) = oneshot::channel::<()>();
+        let render = async move || {
+            gate.await.unwrap();
+            Ok(vec![1])
+        };
+        let only = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_render(&1, render).await }
+        });
+        yield_now().await;
+        only.abort();
+        only.await.unwrap_err();
+        go.send(()).unwrap();
+        settle(&cache).await;
+        assert_eq!(cache.get(&1), Some(vec![1]));
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_all_who_wait_and_leaves_nothing() {
+        let cache = cache();
+        let (go, gate) = oneshot::channel::<()>();
+        let render = async move || {
+            gate.await.unwrap();
+            panic!("a fault of the render, on purpose")
+        };
+        let mut callers = JoinSet::new();
+        let starter = cache.clone();
+        callers.spawn(async move { starter.get_or_render(&1, render).await });
+        yield_now().await;
+        for _ in 0..9 {
+            let cache = cache.clone();
+            callers.spawn(async move { cache.get_or_render(&1, async || Ok(vec![2])).await });
+        }
+        yield_now().await;
+        go.send(()).unwrap();
+        for landed in callers.join_all().await {
+            assert_eq!(landed, Err(RenderError::Panicked));
+        }
+        assert_eq!(cache.in_flight(), 0);
+        let next = cache.get_or_render(&1, async || Ok(vec![3])).await;
+        assert_eq!(next, Ok(vec![3]));
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_not_kept() {
+        let cache = cache();
+        let failed = cache
+            .get_or_render(&1, async || Err("no such object"))
+            .await;
+        assert_eq!(failed, Err(RenderError::Failed("no such object")));
+        let next = cache.get_or_render(&1, async || Ok(vec![1])).await;
+        assert_eq!(next, Ok(vec![1]));
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_run_ends_where_another_begins_and_flows_as_it_comes() {
+        let cache = cache();
+        cache.get_or_render(&4, async || Ok(vec![4])).await.unwrap();
+        let (go, gate) = oneshot::channel::<()>();
+        let render = async move |run: Run<u32, Vec<u8>, &'static str>| {
+            assert_eq!(run.keys(), [1, 2, 3], "4 is in memory");
+            run.publish(1, vec![1]);
+            gate.await.unwrap();
+            run.publish(2, vec![2]);
+            Err("the origin broke off")
+        };
+        let first = cache.get_or_render_run(&[1, 2, 3, 4, 5], render).await;
+        assert_eq!(first, Ok(vec![1]), "before the run is done");
+        assert_eq!(cache.in_flight(), 2);
+
+        let mut waiting = JoinSet::new();
+        for key in [2, 3] {
+            let cache = cache.clone();
+            waiting.spawn(async move {
+                let landed = cache
+                    .get_or_render(&key, async || Err("rendered twice"))
+                    .await;
+                (key, landed)
+            });
+        }
+        let fresh = async |run: Run<u32, Vec<u8>, &'static str>| {
+            assert_eq!(run.keys(), [0], "1 is in memory");
+            run.publish(0, vec![0]);
+            Ok(())
+        };
+        assert_eq!(
+            cache.get_or_render_run(&[0, 1, 2], fresh).await,
+            Ok(vec![0])
+        );
+        yield_now().await;
+        go.send(()).unwrap();
+        let mut landed = waiting.join_all().await;
+        landed.sort_by_key(|(key, _)| *key);
+        let broke_off = Err(RenderError::Failed("the origin broke off"));
+        assert_eq!(landed, [(2, Ok(vec![2])), (3, broke_off)]);
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_key_left_out_of_a_run_is_rendered_by_who_waits_for_it() {
+        let cache = cache();
+        let (go, gate) = oneshot::channel::<()>();
+        let short = async move |run: Run<u32, Vec<u8>, &'static str>| {
+            run.publish(1, vec![1]);
+            gate.await.unwrap();
+            Ok(())
+        };
+        cache.get_or_render_run(&[1, 2], short).await.unwrap();
+        let waiting = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_render(&2, async || Ok(vec![2])).await }
+        });
+        yield_now().await;
+        go.send(()).unwrap();
+        assert_eq!(waiting.await.unwrap(), Ok(vec![2]));
+
+        let nothing = async |_| Ok(());
+        assert_eq!(
+            cache.get_or_render_run(&[9], nothing).await,
+            Err(RenderError::LeftOut)
+        );
+        assert_eq!(
+            cache.get_or_render_run(&[], nothing).await,
+            Err(RenderError::LeftOut)
+        );
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn renders_take_turns() {
+        let cache = cache_of(1 << 20, 3);
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut callers = JoinSet::new();
+        for key in 0..20 {
+            let (cache, now, most) = (cache.clone(), Arc::clone(&now), Arc::clone(&most));
+            callers.spawn(async move {
+                let render = async move || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    yield_now().await;
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    Ok(vec![0])
+                };
+                cache.get_or_render(&key, render).await
+            });
+        }
+        assert!(callers.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::SeqCst), 3);
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_evicted_is_rendered_again() {
+        let cache = cache_of(1000, RENDERS_MAX);
+        for round in 0..2 {
+            for key in 0..50 {
+                let value = vec![key as u8; 300];
+                let expected = value.clone();
+                let landed = cache.get_or_render(&key, async || Ok(value)).await;
+                assert_eq!(landed, Ok(expected), "round {round}");
+                assert!(cache.memory_use().bytes <= 1000);
+            }
+        }
+        assert_eq!(cache.memory_use().misses, 100);
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn one_viewer_of_much_does_not_push_out_what_many_watch() {
+        let cache = cache_of(100_000, RENDERS_MAX);
+        let value = || vec![0; 1000];
+        for key in 0..50 {
+            cache
+                .get_or_render(&key, async move || Ok(value()))
+                .await
+                .unwrap();
+            cache
+                .get_or_render(&key, async || Err("it is in memory"))
+                .await
+                .unwrap();
+        }
+        // The scan: runs of four, each segment watched once.
+        for start in (1000..3000).step_by(4) {
+            let keys: Vec<u32> = (start..start + 4).collect();
+            let render = async move |run: Run<u32, Vec<u8>, &'static str>| {
+                for key in run.keys() {
+                    run.publish(*key, value());
+                }
+                Ok(())
+            };
+            cache.get_or_render_run(&keys, render).await.unwrap();
+            for key in &keys[1..] {
+                cache
+                    .get_or_render(key, async || Err("its run has it"))
+                    .await
+                    .unwrap();
+            }
+        }
+        let kept = (0..50).filter(|key| cache.get(key).is_some()).count();
+        assert_eq!(kept, 50);
+        settle(&cache).await;
+    }
+
+    #[test]
+    fn the_end_of_the_runtime_lands_what_is_in_flight() {
+        let cache = cache();
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+        };
+        let (short, long) = (runtime(), runtime());
+        let starter = cache.clone();
+        short.block_on(async move {
+            let never = async || std::future::pending().await;
+            tokio::spawn(async move { starter.get_or_render(&1, never).await });
+            yield_now().await;
+        });
+        assert_eq!(cache.in_flight(), 1);
+        let Claim::InFlight(arrival) = cache.claim(&1) else {
+            panic!("the key is not in flight");
+        };
+        drop(short);
+        assert_eq!(long.block_on(arrival.wait()), Err(RenderError::Stopped));
+        assert_eq!(cache.in_flight(), 0);
+    }
+}
