@@ -5,6 +5,7 @@
 
 pub mod amf;
 pub mod cache;
+pub mod catalog;
 pub mod distribution;
 pub mod media;
 pub mod origin;
