@@ -6,6 +6,7 @@
 pub mod amf;
 pub mod cache;
 pub mod catalog;
+pub mod delivery;
 pub mod distribution;
 pub mod media;
 pub mod origin;

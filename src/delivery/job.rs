@@ -1,0 +1,131 @@
+//! The work of a stream that must wait for the origin.
+//!
+//! A stream has at most one job of a kind under way ([`Slot`]), and that job is never dropped for a
+//! newer one: a viewer who seeks without end has one read at the origin, not one for each seek.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+
+use super::viewer::Viewer;
+use crate::catalog::{Object, PlayError, Segment};
+use crate::render::{Rendering, SegmentId};
+use crate::units::MediaTime;
+
+/// An object that was opened for a viewer.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The object.
+    pub object: Arc<Object>,
+    /// What of it this viewer gets.
+    pub rendering: Rendering,
+}
+
+/// What a job came to.
+#[derive(Debug)]
+pub enum Done {
+    /// A name was opened.
+    Opened(Result<Opened, PlayError>),
+    /// The segment was found in which a time is.
+    Found(Result<SegmentId, PlayError>),
+    /// A segment is there.
+    Loaded(SegmentId, Result<Arc<Segment>, PlayError>),
+    /// The object to switch to was opened, and the first entry found at or after the time; `None`
+    /// where it has none.
+    Switchable(Result<(Opened, Option<MediaTime>), PlayError>),
+}
+
+/// A job under way. Dropping it gives up waiting; a render that it began goes on for others.
+pub type Job = BoxFuture<'static, Done>;
+
+/// Room for one job, and for the one that comes after it.
+#[derive(Default)]
+pub struct Slot {
+    job: Option<Job>,
+    /// Whether what the job comes to is wanted no more.
+    stale: bool,
+    /// What is wanted instead.
+    queued: Option<Job>,
+}
+
+impl Slot {
+    /// Whether a job is under way.
+    pub fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Starts a job, or lets it follow on the one under way, which is wanted no more.
+    pub fn start(&mut self, job: Job) {
+        if self.is_busy() {
+            self.stale = true;
+            self.queued = Some(job);
+        } else {
+            self.job = Some(job);
+        }
+    }
+
+    /// What the job under way comes to is wanted no more.
+    pub fn forget(&mut self) {
+        self.stale = self.is_busy();
+        self.queued = None;
+    }
+
+    /// The job under way, for somebody who only sees to its end.
+    pub fn take(&mut self) -> Option<Job> {
+        self.job.take()
+    }
+
+    /// What the job came to; `None` where that is wanted no more. Pending where there is no job.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Done>> {
+        let Some(job) = &mut self.job else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(done) = job.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        self.job = self.queued.take();
+        let stale = std::mem::take(&mut self.stale);
+        Poll::Ready((!stale).then_some(done))
+    }
+}
+
+/// Opens a name.
+pub fn open(viewer: Arc<Viewer>, name: String) -> Job {
+    Box::pin(async move { Done::Opened(viewer.open(&name).await) })
+}
+
+/// Finds the segment of a time.
+pub fn find(opened: &Opened, time: MediaTime) -> Job {
+    let Opened { object, rendering } = opened.clone();
+    Box::pin(async move { Done::Found(object.find(rendering, time).await) })
+}
+
+/// Brings a segment.
+pub fn load(opened: &Opened, id: SegmentId) -> Job {
+    let Opened { object, rendering } = opened.clone();
+    Box::pin(async move { Done::Loaded(id, object.segment(rendering, id).await) })
+}
+
+/// Opens a name to switch to at or after `time`.
+pub fn open_to_switch(viewer: Arc<Viewer>, name: String, time: MediaTime) -> Job {
+    Box::pin(async move {
+        Done::Switchable(async { entry_after(viewer.open(&name).await?, time).await }.await)
+    })
+}
+
+async fn entry_after(
+    opened: Opened,
+    time: MediaTime,
+) -> Result<(Opened, Option<MediaTime>), PlayError> {
+    let mut next = Some(opened.object.find(opened.rendering, time).await?);
+    while let Some(id) = next {
+        let segment = opened.object.segment(opened.rendering, id).await?;
+        let mut entries = segment.cues().iter().filter(|cue| cue.entry);
+        if let Some(cue) = entries.find(|cue| cue.time >= time) {
+            return Ok((opened, Some(cue.time)));
+        }
+        next = segment.next();
+    }
+    Ok((opened, None))
+}

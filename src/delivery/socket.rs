@@ -1,0 +1,93 @@
+//! The thin edge to the kernel: carries out what the sender plans.
+//!
+//! Media of a segment file goes by `sendfile`, so that no byte of it passes through user space.
+//! Control messages before media are sent with MSG_MORE, so that both leave in one packet.
+
+use std::io;
+use std::ops::Range;
+
+use rustix::fs::sendfile;
+use rustix::net::{SendFlags, send, sockopt};
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::media::RunMedia;
+use super::sender::Output;
+
+/// Unsent bytes that the kernel may hold for a paced viewer: a seek or pause is never behind more
+/// than this and one step. Below 128 KiB a step of 500 ms at 2 Mbit/s would not fit.
+const NOTSENT_LOWAT: u32 = 128 * 1024;
+
+/// Largest single step of sendfile: the whole of a usual segment. Larger ones win nothing
+/// (spec/performance.md C).
+const MAX_STEP: usize = 512 * 1024;
+
+/// Sets a fresh connection up: no delay for replies, and a bound on what waits in the kernel.
+///
+/// # Errors
+/// The connection is gone already.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(NOTSENT_LOWAT)
+}
+
+/// Asks the kernel to acknowledge at once what the viewer sent. ffmpeg's Nagle writes of the
+/// command phase would wait for it (42 to 92 ms from connect to play; 2 ms with it). The kernel
+/// forgets it, so it is asked again after each read.
+pub fn acknowledge_at_once(stream: &TcpStream) {
+    // Only speed is lost where it fails.
+    let _ = sockopt::set_tcp_quickack(stream, true);
+}
+
+/// Sends some of the output; answers how many bytes the socket took.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when it takes none now; otherwise the connection is broken.
+pub fn send_some(stream: &TcpStream, output: &Output<'_, RunMedia>) -> io::Result<usize> {
+    stream.try_io(Interest::WRITABLE, || match output {
+        Output::Idle => Ok(0),
+        Output::Write { bytes, more } => write(stream, bytes, *more),
+        Output::Media { media, range } => send_media(stream, media, range),
+    })
+}
+
+fn send_media(stream: &TcpStream, media: &RunMedia, range: &Range<u32>) -> io::Result<usize> {
+    match media {
+        RunMedia::Copy(copy) => write(stream, slice(&copy.bytes, range), false),
+        RunMedia::Shared(segment) => match segment.file.fd() {
+            Some(file) => {
+                let mut offset = u64::from(range.start);
+                let len = usize::try_from(range.end - range.start).unwrap_or(MAX_STEP);
+                let sent = sendfile(stream, file, Some(&mut offset), len.min(MAX_STEP))?;
+                // A sealed file never shrinks, so nothing sent means that the range is wrong.
+                if sent == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(sent)
+            }
+            None => {
+                let bytes = segment.file.as_heap().unwrap_or_default();
+                write(stream, slice(bytes, range), false)
+            }
+        },
+    }
+}
+
+fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    let start = usize::try_from(range.start).unwrap_or(usize::MAX);
+    let end = usize::try_from(range.end).unwrap_or(usize::MAX);
+    bytes.get(start..end).unwrap_or_default()
+}
+
+fn write(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let flags = if more {
+        SendFlags::NOSIGNAL | SendFlags::MORE
+    } else {
+        SendFlags::NOSIGNAL
+    };
+    match send(stream, bytes, flags)? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        sent => Ok(sent),
+    }
+}

@@ -1,0 +1,484 @@
+//! One message stream of one viewer: what it plays, what comes after, and what the viewer is told.
+//!
+//! Brings the pure parts together. Commands come in; work that must wait (opening a name, finding
+//! a time, rendering a segment) becomes a job of the stream ([`Slot`]); and [`Stream::step`] either
+//! writes replies, hands a run of media to the sender, or says until when to wait.
+
+mod begin;
+mod media;
+mod switch;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use super::filter::Filter;
+use super::job::{self, Done, Opened, Slot};
+use super::media::RunMedia;
+use super::player::{Action, Extent, Player};
+use super::reply::{self, Opening};
+use super::sender::Sender;
+use super::viewer::Viewer;
+use crate::catalog::{PlayError, Segment};
+use crate::origin::Blame;
+use crate::rtmp::command::Play;
+use crate::rtmp::server::Server;
+use crate::units::MediaTime;
+
+/// Most items that wait in a playlist: more than a player shows.
+pub const MAX_PLAYLIST: usize = 256;
+
+/// Most bytes of the names that wait in a playlist. A name with a signed policy has about 1 KiB; it
+/// may have as many as a message, and there are several streams.
+const MAX_PLAYLIST_BYTES: usize = 64 * 1024;
+
+/// Bytes of a run that is copied for one viewer: the copy is held until it is sent.
+const COPY_BYTES: u32 = 128 * 1024;
+
+/// What a step of a stream came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done; there may be more.
+    Progress,
+    /// Nothing to do before this time.
+    Wait(Instant),
+    /// Nothing to do until a command or a job.
+    Idle,
+}
+
+/// What a stream works with while it takes a command or a step.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Whose stream it is.
+    pub viewer: &'a Arc<Viewer>,
+    /// Where replies are written.
+    pub server: &'a mut Server,
+    /// Where media is sent.
+    pub sender: &'a mut Sender<RunMedia>,
+    /// The time now.
+    pub now: Instant,
+}
+
+/// An object that plays, or has played to its end and can still be sought in.
+#[derive(Debug)]
+struct Playing {
+    play: Play,
+    opened: Opened,
+    /// Where this stretch of it begins: a play or a seek.
+    entry: Entry,
+    /// `None` while the segment to begin in is looked for.
+    player: Option<Player<Segment>>,
+    /// Media bytes of the stretches before this one.
+    bytes: u64,
+}
+
+/// A place to begin at, and what the viewer is told there.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    time: MediaTime,
+    extent: Extent,
+    opening: Opening,
+    announced: bool,
+}
+
+/// A play that is being opened.
+#[derive(Debug)]
+struct Beginning {
+    play: Play,
+    /// How it will be announced.
+    opening: Opening,
+    /// A seek that came meanwhile.
+    seek: Option<MediaTime>,
+}
+
+/// A play2 under way: the object to go over to, once it is open, and the time of its first entry
+/// there.
+#[derive(Debug)]
+struct Switch {
+    play: Play,
+    ready: Option<(Opened, MediaTime)>,
+}
+
+/// One message stream.
+pub struct Stream {
+    id: u32,
+    playlist: VecDeque<Play>,
+    /// A play whose name is being opened.
+    opening: Option<Beginning>,
+    playing: Option<Playing>,
+    switch: Option<Switch>,
+    filter: Filter,
+    /// The filter as it was before the run in flight was copied.
+    filter_before: Filter,
+    buffer: Duration,
+    paused: bool,
+    /// A resume that looks for this time.
+    rejoining: Option<MediaTime>,
+    /// The segment that is being brought ahead of need.
+    ahead: Option<JoinHandle<()>>,
+    /// Opening, finding, loading for what plays.
+    job: Slot,
+    /// The same for what a play2 goes over to.
+    switch_job: Slot,
+}
+
+impl Stream {
+    /// A stream that plays nothing, of a client with that buffer.
+    pub fn new(id: u32, buffer: Duration) -> Self {
+        Self {
+            id,
+            playlist: VecDeque::new(),
+            opening: None,
+            playing: None,
+            switch: None,
+            filter: Filter::ALL,
+            filter_before: Filter::ALL,
+            buffer,
+            paused: false,
+            rejoining: None,
+            ahead: None,
+            job: Slot::default(),
+            switch_job: Slot::default(),
+        }
+    }
+
+    /// Whether it plays or is about to: not ended, and not paused.
+    pub fn is_active(&self) -> bool {
+        let playing = self.playing.as_ref().is_some_and(|playing| {
+            playing
+                .player
+                .as_ref()
+                .is_none_or(|player| !player.is_ended() && !player.is_paused())
+        });
+        self.opening.is_some() || playing
+    }
+
+    /// Whether it plays, is paused, or is about to play: not ended.
+    pub fn is_open(&self) -> bool {
+        self.opening.is_some() || self.is_underway()
+    }
+
+    /// Takes play.
+    pub fn play(&mut self, cx: &mut Context<'_>, play: Play) {
+        let append = !play.reset.replaces();
+        if append && self.is_open() {
+            if self.has_room_for(&play) {
+                self.playlist.push_back(play);
+            } else {
+                reply::refused(cx.server, self.id, &play.name, "the playlist is full");
+            }
+            return;
+        }
+        self.close(cx);
+        self.begin(cx, play, Opening::Play { reset: !append });
+    }
+
+    fn has_room_for(&self, play: &Play) -> bool {
+        let waiting: usize = self.playlist.iter().map(|item| item.name.len()).sum();
+        self.playlist.len() < MAX_PLAYLIST && waiting + play.name.len() <= MAX_PLAYLIST_BYTES
+    }
+
+    /// Takes seek.
+    pub fn seek(&mut self, cx: &mut Context<'_>, time: MediaTime) {
+        if let Some(beginning) = &mut self.opening {
+            if let Some(before) = beginning.seek.replace(time) {
+                let overtaken = Opening::Seek(before);
+                reply::without_media(cx.server, self.id, overtaken, &beginning.play.name);
+            }
+            return;
+        }
+        if let Some(switch) = self.give_up_switch() {
+            reply::refused(cx.server, self.id, &switch.play.name, "a seek came first");
+        }
+        if self.playing.is_none() {
+            reply::seek_failed(cx.server, self.id, "");
+            return;
+        }
+        self.cut(cx);
+        let Some(mut playing) = self.playing.take() else {
+            return;
+        };
+        if !playing.entry.announced {
+            // Overtaken by this one, but everything is answered, in order.
+            let opening = playing.entry.opening;
+            reply::without_media(cx.server, self.id, opening, &playing.play.name);
+        }
+        playing.bytes = playing.total_bytes();
+        playing.player = None;
+        let extent = match playing.entry.extent {
+            Extent::Picture => Extent::All,
+            extent => extent,
+        };
+        let opening = Opening::Seek(time);
+        self.enter(cx, playing, Entry::new(time, extent, opening));
+    }
+
+    /// Takes pause and pauseRaw.
+    pub fn pause(&mut self, cx: &mut Context<'_>, pause: bool, time: MediaTime) {
+        if self.playing.is_none() && self.opening.is_none() {
+            return;
+        }
+        self.paused = pause;
+        if pause {
+            self.cut(cx);
+            if self.rejoining.take().is_some() {
+                self.job.forget();
+            }
+            if let Some(player) = self.player() {
+                player.pause(cx.now);
+            }
+        } else {
+            self.resume(cx.now, time);
+        }
+        let name = self.name().to_owned();
+        reply::paused(cx.server, self.id, &name, pause);
+    }
+
+    fn resume(&mut self, now: Instant, time: MediaTime) {
+        let Some(Playing {
+            opened,
+            player: Some(player),
+            ..
+        }) = &mut self.playing
+        else {
+            return;
+        };
+        // The viewer is at a time before what was sent: they threw their buffer away.
+        if time > MediaTime::ZERO && time < player.pacer.reached() && player.is_stopped() {
+            self.rejoining = Some(time);
+            let job = job::find(opened, time);
+            self.job.start(job);
+        } else {
+            player.resume(now);
+        }
+    }
+
+    /// Takes receiveAudio.
+    pub fn receive_audio(&mut self, cx: &mut Context<'_>, on: bool) {
+        self.cut(cx);
+        self.filter.set_audio(on);
+    }
+
+    /// Takes receiveVideo.
+    pub fn receive_video(&mut self, cx: &mut Context<'_>, on: bool) {
+        self.cut(cx);
+        self.filter.set_video(on);
+    }
+
+    /// Takes SetBufferLength.
+    pub fn set_buffer(&mut self, buffer: Duration) {
+        self.buffer = buffer;
+        let buffer = self.pace();
+        if let Some(player) = self.player() {
+            player.set_buffer(buffer);
+        }
+    }
+
+    /// Ends what plays and empties the playlist.
+    pub fn close(&mut self, cx: &mut Context<'_>) {
+        self.cut(cx);
+        self.job.forget();
+        self.switch_job.forget();
+        *self = Self {
+            filter: self.filter,
+            ahead: self.ahead.take(),
+            job: std::mem::take(&mut self.job),
+            switch_job: std::mem::take(&mut self.switch_job),
+            ..Self::new(self.id, self.buffer)
+        };
+    }
+
+    /// The jobs that the stream waits for, to be polled.
+    pub fn jobs(&mut self) -> [&mut Slot; 2] {
+        [&mut self.job, &mut self.switch_job]
+    }
+
+    /// Takes what a job came to.
+    pub fn done(&mut self, cx: &mut Context<'_>, done: Done) {
+        match done {
+            Done::Opened(Ok(opened)) => self.opened(cx, opened),
+            Done::Found(Ok(id)) => self.found(id),
+            Done::Loaded(id, Ok(segment)) => {
+                if let Some(player) = self.player() {
+                    player.supply(cx.now, id, segment);
+                }
+            }
+            Done::Switchable(Ok((opened, at))) => self.switchable(cx, opened, at),
+            Done::Switchable(Err(error)) => {
+                if let Some(switch) = self.give_up_switch() {
+                    let name = &switch.play.name;
+                    log_failure(name, &error);
+                    reply::not_played(cx.server, self.id, name, error.failure());
+                }
+            }
+            Done::Opened(Err(error)) | Done::Found(Err(error)) | Done::Loaded(_, Err(error)) => {
+                self.fail(cx, &error);
+            }
+        }
+    }
+
+    /// Does one thing. To be called only while the sender is free.
+    /// `most`: bytes of a run at the most.
+    pub fn step(&mut self, cx: &mut Context<'_>, most: u32) -> Step {
+        let most = if self.sends_shared() {
+            most
+        } else {
+            most.min(COPY_BYTES)
+        };
+        // What is played on meanwhile could lie behind the place to switch at.
+        if self
+            .switch
+            .as_ref()
+            .is_some_and(|switch| switch.ready.is_none())
+        {
+            return Step::Idle;
+        }
+        let Some(player) = self.player() else {
+            return Step::Idle;
+        };
+        match player.poll(cx.now, most) {
+            Action::Need(id) => return self.need(cx.now, id),
+            Action::Preface { time, heads } => self.preface(cx, time, &heads),
+            Action::Run(run) => self.send(cx, run),
+            Action::Wait(at) => return Step::Wait(at),
+            Action::End => self.ended(cx),
+            Action::Idle => return Step::Idle,
+        }
+        Step::Progress
+    }
+
+    fn ended(&mut self, cx: &mut Context<'_>) {
+        if self
+            .switch
+            .as_ref()
+            .is_some_and(|switch| switch.ready.is_some())
+        {
+            return self.go_over(cx);
+        }
+        let Some(playing) = &self.playing else { return };
+        let duration = playing.opened.object.info().duration;
+        if let Some(next) = self.playlist.pop_front() {
+            reply::next_item(cx.server, self.id);
+            self.begin(cx, next, Opening::Next);
+            self.playing = None;
+        } else {
+            reply::end(
+                cx.server,
+                self.id,
+                &playing.play.name,
+                duration,
+                playing.total_bytes(),
+            );
+        }
+    }
+
+    /// Tells the viewer and the log that it goes no further (rule 13).
+    fn fail(&mut self, cx: &mut Context<'_>, error: &PlayError) {
+        let name = self.name().to_owned();
+        log_failure(&name, error);
+        let announced = self
+            .playing
+            .as_ref()
+            .is_some_and(|playing| playing.entry.announced || playing.bytes > 0);
+        let mut waiting = std::mem::take(&mut self.playlist);
+        let was_next = self
+            .opening
+            .as_ref()
+            .is_some_and(|beginning| beginning.opening == Opening::Next);
+        let paused = self.paused;
+        self.close(cx);
+        if announced {
+            reply::broken_off(cx.server, self.id, &name);
+            return;
+        }
+        reply::not_played(cx.server, self.id, &name, error.failure());
+        // The rest of a playlist does not suffer for one item of it.
+        if let Some(next) = waiting.pop_front() {
+            self.playlist = waiting;
+            self.paused = paused;
+            self.begin(cx, next, Opening::Next);
+        } else if was_next {
+            reply::end(cx.server, self.id, &name, None, 0);
+        }
+    }
+
+    /// Cuts the media in flight off at its message end; the player goes on from there.
+    fn cut(&mut self, cx: &mut Context<'_>) {
+        let Some((cutoff, media)) = cx.sender.stop(self.id) else {
+            return;
+        };
+        let cue = media.cue_from(cutoff.offset);
+        // The key frame at which video was to come back may be among what was cut off. Waiting for
+        // another one is right in any case.
+        let copied = matches!(media, RunMedia::Copy(_));
+        if cutoff.unsent > 0 {
+            if copied {
+                self.filter = self.filter_before;
+            }
+            if let Some(player) = self.player() {
+                player.take_back(cue, u64::from(cutoff.unsent));
+            }
+        }
+        cx.sender.tidy();
+    }
+
+    fn player(&mut self) -> Option<&mut Player<Segment>> {
+        self.playing.as_mut()?.player.as_mut()
+    }
+
+    fn is_underway(&self) -> bool {
+        self.playing.as_ref().is_some_and(|playing| {
+            playing
+                .player
+                .as_ref()
+                .is_none_or(|player| !player.is_ended())
+        })
+    }
+
+    fn reached(&self) -> MediaTime {
+        self.playing
+            .as_ref()
+            .and_then(|playing| playing.player.as_ref())
+            .map_or(MediaTime::ZERO, |player| player.pacer.reached())
+    }
+
+    /// Name of what plays or is being opened.
+    fn name(&self) -> &str {
+        let opening = self.opening.as_ref().map(|beginning| &beginning.play);
+        let playing = self.playing.as_ref().map(|playing| &playing.play);
+        opening.or(playing).map_or("", |play| &play.name)
+    }
+
+    /// Whether this stream's bytes are those that all viewers share.
+    fn sends_shared(&self) -> bool {
+        self.id == crate::render::STREAM_ID && self.filter.is_open()
+    }
+}
+
+impl Playing {
+    fn total_bytes(&self) -> u64 {
+        let now = self.player.as_ref().map_or(0, Player::bytes);
+        self.bytes.saturating_add(now)
+    }
+}
+
+impl Entry {
+    fn new(time: MediaTime, extent: Extent, opening: Opening) -> Self {
+        Self {
+            time,
+            extent,
+            opening,
+            announced: false,
+        }
+    }
+}
+
+fn log_failure(name: &str, error: &PlayError) {
+    match error.blame() {
+        Blame::Viewer => debug!(name, %error, "not played"),
+        Blame::Operator | Blame::Origin | Blame::Us => warn!(name, %error, "play failed"),
+    }
+}

@@ -1,0 +1,125 @@
+//! From what the player asks for to runs in the sender: segments, prefaces, shared bytes or copies.
+
+use std::time::Instant;
+
+use super::{Context, Step, Stream};
+use crate::catalog::{PlayError, Segment};
+use crate::delivery::job::{self, Opened};
+use crate::delivery::media::RunMedia;
+use crate::delivery::player::Run;
+use crate::delivery::reply;
+use crate::media::Heads;
+use crate::render::{Patched, SegmentId, patch};
+use crate::units::MediaTime;
+
+impl Stream {
+    pub(super) fn need(&mut self, now: Instant, id: SegmentId) -> Step {
+        if self.job.is_busy() {
+            return Step::Idle;
+        }
+        let Some(playing) = &mut self.playing else {
+            return Step::Idle;
+        };
+        let Opened { object, rendering } = &playing.opened;
+        match (object.cached(*rendering, id), &mut playing.player) {
+            (Some(segment), Some(player)) => {
+                player.supply(now, id, segment);
+                Step::Progress
+            }
+            _ => {
+                self.job.start(job::load(&playing.opened, id));
+                Step::Progress
+            }
+        }
+    }
+
+    pub(super) fn preface(&mut self, cx: &mut Context<'_>, time: MediaTime, heads: &Heads) {
+        self.filter.enter();
+        let Some(playing) = &mut self.playing else {
+            return;
+        };
+        playing.entry.announced = true;
+        let preface = reply::Preface {
+            opening: playing.entry.opening,
+            name: &playing.play.name,
+            info: playing.opened.object.info(),
+            rendering: playing.opened.rendering,
+            time,
+            heads,
+        };
+        reply::preface(cx.server, self.id, &preface);
+    }
+
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, run: Run<Segment>) {
+        if self.passes_over(&run) {
+            return;
+        }
+        self.read_ahead(&run.segment);
+        // All replies so far go before the media that they announce.
+        cx.sender.control(&cx.server.take_output());
+        let (media, range) = if self.sends_shared() {
+            (RunMedia::Shared(run.segment), run.bytes)
+        } else {
+            match self.copy(&run) {
+                Ok(copy) => {
+                    let end = u32::try_from(copy.bytes.len()).unwrap_or(u32::MAX);
+                    (RunMedia::Copy(copy), 0..end)
+                }
+                Err(error) => {
+                    let error = PlayError::Internal(error.to_string().into());
+                    return self.fail(cx, &error);
+                }
+            }
+        };
+        // It was free when the step began, so nothing comes back.
+        let _ = cx.sender.start(self.id, media, range);
+    }
+
+    /// Whether nothing of a run is wanted, so that it need not even be read.
+    pub(super) fn passes_over(&mut self, run: &Run<Segment>) -> bool {
+        let mut filter = self.filter;
+        let (from, to) = (run.cues.start as usize, run.cues.end as usize);
+        let cues = run.segment.cues().get(from..to).unwrap_or_default();
+        let nothing = !cues.iter().any(|cue| filter.keeps(cue));
+        if nothing {
+            self.filter = filter;
+        }
+        nothing
+    }
+
+    pub(super) fn copy(&mut self, run: &Run<Segment>) -> std::io::Result<Patched> {
+        let mut bytes = Vec::new();
+        let range = run.bytes.start as usize..run.bytes.end as usize;
+        run.segment.file.read_at(range, &mut bytes)?;
+        self.filter_before = self.filter;
+        let filter = &mut self.filter;
+        let (from, to) = (run.cues.start, run.cues.end);
+        Ok(patch(
+            &bytes,
+            run.segment.cues(),
+            from,
+            to,
+            self.id,
+            |cue| filter.keeps(cue),
+        ))
+    }
+
+    /// Asks for the segment after this one before it is needed, once.
+    pub(super) fn read_ahead(&mut self, segment: &Segment) {
+        let (Some(next), Some(playing)) = (segment.next(), &self.playing) else {
+            return;
+        };
+        let Opened { object, rendering } = playing.opened.clone();
+        let under_way = self
+            .ahead
+            .as_ref()
+            .is_some_and(|ahead| !ahead.is_finished());
+        if under_way || object.has_cached(rendering, next) {
+            return;
+        }
+        // An error is met again, and told, by whoever plays on into that segment.
+        self.ahead = Some(tokio::spawn(async move {
+            drop(object.segment(rendering, next).await);
+        }));
+    }
+}

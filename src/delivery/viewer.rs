@@ -1,0 +1,95 @@
+//! Who is connected, to which distribution, and what they may get of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::job::Opened;
+use crate::catalog::{Objects, PlayError, StreamName};
+use crate::media::codec::{AudioCodec, VideoCodec};
+use crate::media::{MediaError, MediaInfo};
+use crate::origin::Origin;
+use crate::render::Rendering;
+
+/// Whether codecs are sent that need Enhanced RTMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnhancedPolicy {
+    /// To every client: ffmpeg and mpv play them without announcing it.
+    #[default]
+    Always,
+    /// To clients whose connect announced the codec.
+    Negotiated,
+    /// To nobody.
+    Never,
+}
+
+/// One viewer, once their connect was accepted.
+#[derive(Debug)]
+pub struct Viewer {
+    /// Id of the distribution.
+    pub distribution: Arc<str>,
+    /// Where its objects are.
+    pub origin: Arc<dyn Origin>,
+    /// How names become objects.
+    pub objects: Arc<Objects>,
+    /// What stood behind the application in the connect: librtmp puts folders there.
+    pub app_rest: String,
+    /// Which codecs may be sent.
+    pub policy: EnhancedPolicy,
+    /// FourCCs that the client announced; `*` is every one.
+    pub announced: HashSet<String>,
+}
+
+impl Viewer {
+    /// Opens the object that a stream name means.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or no track of it may be sent to this viewer.
+    pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
+        // A name that cannot be a key names no object; it never reaches the origin.
+        let name = StreamName::parse(&self.app_rest, name).map_err(|_| PlayError::NotFound)?;
+        let object = self
+            .objects
+            .open(&self.distribution, &self.origin, &name)
+            .await?;
+        let rendering = self.rendering(object.info())?;
+        Ok(Opened { object, rendering })
+    }
+
+    fn rendering(&self, info: &MediaInfo) -> Result<Rendering, MediaError> {
+        let video = info.video.as_ref();
+        let audio = info.audio.as_ref();
+        let rendering = Rendering {
+            video: video.is_some_and(|codec| self.may_send(video_four_cc(codec))),
+            audio: audio.is_some_and(|codec| self.may_send(audio_four_cc(codec))),
+        };
+        if rendering.video || rendering.audio {
+            return Ok(rendering);
+        }
+        Err(MediaError::NoTrack(
+            "its codecs need Enhanced RTMP, which this client did not announce or this server does not send"
+                .into(),
+        ))
+    }
+
+    /// Whether a codec may be sent: `None` is a classic one.
+    fn may_send(&self, enhanced: Option<[u8; 4]>) -> bool {
+        let Some(four_cc) = enhanced else { return true };
+        match self.policy {
+            EnhancedPolicy::Always => true,
+            EnhancedPolicy::Never => false,
+            EnhancedPolicy::Negotiated => {
+                self.announced.contains("*")
+                    || std::str::from_utf8(&four_cc)
+                        .is_ok_and(|four_cc| self.announced.contains(four_cc))
+            }
+        }
+    }
+}
+
+fn video_four_cc(codec: &VideoCodec) -> Option<[u8; 4]> {
+    (!codec.is_classic()).then(|| codec.fourcc()).flatten()
+}
+
+fn audio_four_cc(codec: &AudioCodec) -> Option<[u8; 4]> {
+    (!codec.is_classic()).then(|| codec.fourcc()).flatten()
+}
