@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod delivery;
 pub mod distribution;
 pub mod media;
+pub mod net;
 pub mod origin;
 pub mod render;
 pub mod rtmp;

@@ -1,0 +1,147 @@
+//! What a viewer asks of a connection, and which of its streams it is for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
+
+use super::{Connection, MAX_LENGTHS};
+use crate::catalog::PlayError;
+use crate::delivery::job::{Opened, Slot};
+use crate::delivery::reply;
+use crate::delivery::stream::{Context, Stream};
+use crate::rtmp::command::Connect;
+use crate::rtmp::server::Event;
+use crate::units::MediaTime;
+
+impl Connection<'_> {
+    pub(super) fn event(&mut self, event: Event) {
+        match event {
+            Event::Connect(connect) => self.connect(&connect),
+            Event::StreamLength { transaction, name } => self.stream_length(transaction, name),
+            Event::Play { stream, play, .. } => {
+                debug!(stream, name = play.name, "play");
+                if self.may_play(stream, &play.name) {
+                    self.with_stream(stream, |stream, cx| stream.play(cx, play));
+                }
+            }
+            Event::Play2 { stream, play, .. } => {
+                debug!(stream, name = play.stream_name, "play2");
+                if self.may_play(stream, &play.stream_name) {
+                    self.with_stream(stream, |stream, cx| stream.play2(cx, play));
+                }
+            }
+            Event::Pause {
+                stream,
+                pause,
+                time,
+                ..
+            } => self.with_stream(stream, |stream, cx| stream.pause(cx, pause, time)),
+            Event::Seek { stream, time } => {
+                self.with_stream(stream, |stream, cx| stream.seek(cx, time));
+            }
+            Event::ReceiveAudio { stream, on } => {
+                self.with_stream(stream, |stream, cx| stream.receive_audio(cx, on));
+            }
+            Event::ReceiveVideo { stream, on } => {
+                self.with_stream(stream, |stream, cx| stream.receive_video(cx, on));
+            }
+            Event::BufferLength { stream, millis } => self.set_buffer(stream, millis),
+            Event::CloseStream { stream } => {
+                self.with_stream(stream, |stream, cx| stream.close(cx));
+            }
+            Event::DeleteStream { stream } => {
+                self.with_stream(stream, |stream, cx| stream.close(cx));
+                if let Some(mut stream) = self.streams.remove(&stream) {
+                    let jobs = stream.jobs().into_iter().filter_map(Slot::take);
+                    self.leftovers.extend(jobs);
+                }
+            }
+            Event::Publish { stream, name } => info!(stream, name, "publishing was refused"),
+        }
+    }
+
+    pub(super) fn connect(&mut self, connect: &Connect) {
+        match self.shared.routes.admit(connect) {
+            Ok(viewer) => {
+                info!(
+                    distribution = %viewer.distribution,
+                    app = connect.app(),
+                    tc_url = connect.tc_url(),
+                    page_url = connect.page_url(),
+                    swf_url = connect.swf_url(),
+                    flash_ver = connect.flash_ver(),
+                    "connect"
+                );
+                self.viewer = Some(Arc::new(viewer));
+                self.server.accept_connect();
+            }
+            Err(rejection) => {
+                let (app, tc_url) = (connect.app(), connect.tc_url());
+                info!(app, tc_url, word = rejection.word(), "connect was refused");
+                self.server.reject_connect(rejection);
+                self.rejected = Some(rejection.word());
+            }
+        }
+    }
+
+    /// Whether a new play may begin; tells the viewer where not.
+    pub(super) fn may_play(&mut self, stream: u32, name: &str) -> bool {
+        let stopping = self.shared.draining.is_cancelled();
+        if stopping {
+            reply::refused(&mut self.server, stream, name, "the server is stopping");
+        }
+        !stopping
+    }
+
+    /// Calls a command of a stream. A stream comes into being with its first command; the protocol
+    /// core has seen to it that it was created.
+    pub(super) fn with_stream(
+        &mut self,
+        id: u32,
+        command: impl FnOnce(&mut Stream, &mut Context<'_>),
+    ) {
+        let Some(viewer) = &self.viewer else { return };
+        let buffer = self.buffer;
+        let stream = self
+            .streams
+            .entry(id)
+            .or_insert_with(|| Stream::new(id, buffer));
+        let mut cx = Context {
+            viewer,
+            server: &mut self.server,
+            sender: &mut self.sender,
+            now: Instant::now(),
+        };
+        command(stream, &mut cx);
+    }
+
+    pub(super) fn set_buffer(&mut self, stream: u32, millis: u32) {
+        let buffer = Duration::from_millis(u64::from(millis));
+        if stream == 0 {
+            self.buffer = buffer;
+        } else {
+            self.with_stream(stream, |stream, _| stream.set_buffer(buffer));
+        }
+    }
+
+    pub(super) fn stream_length(&mut self, transaction: f64, name: String) {
+        let Some(viewer) = self.viewer.clone() else {
+            return;
+        };
+        if self.lengths.len() >= MAX_LENGTHS {
+            self.server.stream_length(transaction, None);
+            return;
+        }
+        self.lengths.push(Box::pin(async move {
+            let opened = viewer.open(&name).await;
+            (transaction, opened)
+        }));
+    }
+
+    pub(super) fn answer_length(&mut self, transaction: f64, opened: Result<Opened, PlayError>) {
+        let duration = opened.ok().and_then(|opened| opened.object.info().duration);
+        let seconds = duration.map(MediaTime::seconds);
+        self.server.stream_length(transaction, seconds);
+    }
+}

@@ -1,0 +1,56 @@
+//! Why and how a connection ends.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::READ_BYTES;
+use crate::rtmp::server::Violation;
+
+/// How long a refused viewer may take to read the refusal.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a viewer whose play has ended may take to read the last of it, when the server stops.
+pub(super) const LAST_BYTES: Duration = Duration::from_secs(10);
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("the viewer closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("a limit or rule was broken: {0}")]
+    Violation(#[from] Violation),
+    #[error("connect was refused: {0}")]
+    Rejected(&'static str),
+    #[error("no connect within {0:?}")]
+    NoConnect(Duration),
+    #[error("nothing happened for {0:?}")]
+    Idle(Duration),
+    #[error("the viewer took no byte for {0:?}")]
+    Stalled(Duration),
+    #[error("the server stops, and nothing plays any more")]
+    Drained,
+    #[error("the server stops")]
+    Stopping,
+}
+
+/// Gives a viewer time to read what was sent last: a reset must not overtake it.
+pub(super) async fn linger(socket: &TcpStream, limit: Duration) {
+    // Where this fails the viewer is gone, and reading says so.
+    let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
+    let drained = async {
+        let mut buffer = [0; READ_BYTES];
+        while socket.readable().await.is_ok() {
+            match socket.try_read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(limit, drained).await;
+}
