@@ -8,6 +8,7 @@ pub mod cache;
 pub mod catalog;
 pub mod delivery;
 pub mod distribution;
+pub mod http;
 pub mod media;
 pub mod net;
 pub mod origin;

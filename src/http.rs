@@ -1,0 +1,395 @@
+//! The public HTTP port: `crossdomain.xml` and `/healthz`; everything else is not found.
+//!
+//! Which bucket a request is for is told by its Host header, through [`Policies`]. Connections,
+//! heads, idle time and life are bounded, for whoever can reach the port may connect.
+//! `/fcs/ident2` and its like, which Flash players ask for before they tunnel, get a 404 and keep
+//! the connection (cloudfront.md 1.1).
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::origin::Origin;
+
+mod crossdomain;
+
+/// Header lines of a request: browsers send some 20.
+const MAX_HEADERS: usize = 64;
+
+/// Bytes of a request's head: browsers send below 2 KiB. (8 KiB is the least that hyper takes.)
+const MAX_HEAD: usize = 8 * 1024;
+
+/// How long a connection may live in all: every answer is small, so that only those who do not
+/// read keep one longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(60);
+
+/// How long to wait after a failed accept: descriptors are short, and some will be closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where the cross-domain policy of a host is. Whoever routes hosts implements it.
+pub trait Policies: Send + Sync + Debug {
+    /// The origin of the distribution that answers to `host`, which is a Host header as sent (port
+    /// and case included; empty where there was none), or `None` where no distribution does.
+    fn origin_for(&self, host: &str) -> Option<Arc<dyn Origin>>;
+}
+
+/// What the port serves, and how much of it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Host -> origin.
+    pub policies: Arc<dyn Policies>,
+    /// Whether a bucket's own crossdomain.xml counts; else all get the one that admits every domain.
+    pub bucket_policy: bool,
+    /// Cancelled when the server begins to drain: `/healthz` says so from then on.
+    pub draining: CancellationToken,
+    /// For the head of a request to arrive, and between two requests.
+    pub header_timeout: Duration,
+    /// Connections at once; more wait to be accepted.
+    pub max_connections: u32,
+}
+
+/// Serves `site` on `listener` until `shutdown` is cancelled, then lets running requests end.
+pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(
+        usize::try_from(site.max_connections)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS),
+    ));
+    let header_timeout = site.header_timeout;
+    let router = router(site);
+    let tasks = TaskTracker::new();
+    while let Some((socket, slot)) = next(&listener, &slots, &shutdown).await {
+        let connection = connection(socket, router.clone(), header_timeout, shutdown.clone());
+        tasks.spawn(async move {
+            let _slot = slot;
+            connection.await;
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+fn router(site: Site) -> Router {
+    Router::new()
+        .route("/crossdomain.xml", get(crossdomain::answer))
+        .route("/healthz", get(health))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .with_state(Arc::new(site))
+}
+
+async fn health(State(site): State<Arc<Site>>) -> Response {
+    if site.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    } else {
+        "ok\n".into_response()
+    }
+}
+
+/// The next connection and its slot, or `None` at shutdown.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let accepted = async {
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((socket, _)) => return Some((socket, slot)),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept HTTP connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    shutdown.run_until_cancelled(accepted).await.flatten()
+}
+
+async fn connection(
+    socket: TcpStream,
+    router: Router,
+    header_timeout: Duration,
+    shutdown: CancellationToken,
+) {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut connection = std::pin::pin!(connection);
+    let whole = async {
+        tokio::select! {
+            end = connection.as_mut() => end,
+            () = shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    match tokio::time::timeout(LONGEST_LIFE, whole).await {
+        Ok(Ok(())) => {}
+        // Whatever clients do wrong; nobody has to act on it.
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed"),
+        Err(_) => tracing::debug!("an HTTP connection was kept too long"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::origin::fault::FaultyOrigin;
+    use crate::origin::memory::MemoryOrigin;
+    use crate::origin::{ETag, OriginError};
+
+    type Bucket = Arc<FaultyOrigin<MemoryOrigin>>;
+
+    #[derive(Debug, Default)]
+    struct Hosts(HashMap<String, Bucket>);
+
+    impl Policies for Hosts {
+        fn origin_for(&self, host: &str) -> Option<Arc<dyn Origin>> {
+            let bucket = self.0.get(host)?;
+            Some(Arc::clone(bucket) as Arc<dyn Origin>)
+        }
+    }
+
+    struct Running {
+        address: SocketAddr,
+        bucket: Bucket,
+        draining: CancellationToken,
+        shutdown: CancellationToken,
+        server: tokio::task::JoinHandle<()>,
+    }
+
+    async fn start(change: impl FnOnce(&mut Site)) -> Running {
+        let bucket: Bucket = Arc::new(FaultyOrigin::new(MemoryOrigin::new()));
+        let hosts = Hosts(HashMap::from([(
+            "a.example:8080".to_owned(),
+            bucket.clone(),
+        )]));
+        let draining = CancellationToken::new();
+        let mut site = Site {
+            policies: Arc::new(hosts),
+            bucket_policy: true,
+            draining: draining.clone(),
+            header_timeout: Duration::from_millis(200),
+            max_connections: 10,
+        };
+        change(&mut site);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        Running {
+            address,
+            bucket,
+            draining,
+            server: tokio::spawn(serve(listener, site, shutdown.clone())),
+            shutdown,
+        }
+    }
+
+    async fn send(address: SocketAddr, request: &str) -> String {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // Far above every limit that is tested, and below the longest life of a connection.
+        let read = socket.read_to_string(&mut answer);
+        tokio::time::timeout(LONGEST_LIFE / 3, read)
+            .await
+            .expect("closed")
+            .unwrap();
+        answer
+    }
+
+    async fn get(running: &Running, path: &str) -> String {
+        let host = "Host: a.example:8080\r\nConnection: close";
+        send(
+            running.address,
+            &format!("GET {path} HTTP/1.1\r\n{host}\r\n\r\n"),
+        )
+        .await
+    }
+
+    fn body(answer: &str) -> &str {
+        answer.split_once("\r\n\r\n").unwrap().1
+    }
+
+    const OWN: &str = "<cross-domain-policy/>";
+    const DEFAULT: &str = include_str!("../crossdomain/default.xml");
+
+    #[tokio::test]
+    async fn the_default_policy_admits_all_until_the_bucket_has_its_own() {
+        let running = start(|_| ()).await;
+        let answer = get(&running, "/crossdomain.xml").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(
+            answer.contains("content-type: text/x-cross-domain-policy\r\n"),
+            "{answer}"
+        );
+        assert_eq!(body(&answer), DEFAULT);
+
+        running.bucket.inner().put("crossdomain.xml", OWN);
+        assert_eq!(body(&get(&running, "/crossdomain.xml").await), OWN);
+        running.bucket.inner().put("crossdomain.xml", "");
+        let empty = get(&running, "/crossdomain.xml").await;
+        assert!(
+            empty.starts_with("HTTP/1.1 200 OK\r\n") && body(&empty).is_empty(),
+            "{empty}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_cannot_be_read_does_not_become_the_default() {
+        let running = start(|_| ()).await;
+        for error in [
+            OriginError::unavailable("down"),
+            OriginError::misconfigured("no bucket"),
+        ] {
+            running.bucket.fail_always(error);
+            let answer = get(&running, "/crossdomain.xml").await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
+        // What may not be read does not count, and may not even be there.
+        running.bucket.fail_always(OriginError::Forbidden);
+        assert_eq!(body(&get(&running, "/crossdomain.xml").await), DEFAULT);
+        running.bucket.heal();
+        let large = "x".repeat(crossdomain::LARGEST + 1);
+        running.bucket.inner().put("crossdomain.xml", large);
+        let answer = get(&running, "/crossdomain.xml").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        let fits = "x".repeat(crossdomain::LARGEST);
+        running.bucket.inner().put("crossdomain.xml", fits.clone());
+        assert_eq!(body(&get(&running, "/crossdomain.xml").await), fits);
+        running.bucket.cut(5);
+        running.bucket.change_etag(ETag::new("x"));
+        let answer = get(&running, "/crossdomain.xml").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn hosts_of_no_distribution_have_no_policy() {
+        let running = start(|_| ()).await;
+        for request in [
+            "GET /crossdomain.xml HTTP/1.1\r\nHost: b.example\r\nConnection: close\r\n\r\n",
+            "GET /crossdomain.xml HTTP/1.0\r\n\r\n",
+        ] {
+            let answer = send(running.address, request).await;
+            assert!(answer.contains(" 404 "), "{answer}");
+        }
+        let absolute = "GET http://a.example:8080/crossdomain.xml HTTP/1.1\r\n\
+                        Host: b.example\r\nConnection: close\r\n\r\n";
+        assert!(send(running.address, absolute).await.contains(" 200 "));
+    }
+
+    #[tokio::test]
+    async fn a_fixed_policy_asks_no_bucket() {
+        let running = start(|site| site.bucket_policy = false).await;
+        running.bucket.inner().put("crossdomain.xml", OWN);
+        assert_eq!(body(&get(&running, "/crossdomain.xml").await), DEFAULT);
+        assert_eq!(running.bucket.requests(), 0);
+    }
+
+    #[tokio::test]
+    async fn health_tells_of_draining_and_the_rest_is_not_found() {
+        let running = start(|_| ()).await;
+        assert!(
+            get(&running, "/healthz")
+                .await
+                .starts_with("HTTP/1.1 200 OK\r\n")
+        );
+        running.draining.cancel();
+        assert!(get(&running, "/healthz").await.starts_with("HTTP/1.1 503 "));
+        for path in [
+            "/",
+            "/fcs/ident2",
+            "/crossdomain.xml/",
+            "/../crossdomain.xml",
+            "/%00",
+        ] {
+            assert!(
+                get(&running, path).await.starts_with("HTTP/1.1 404 "),
+                "{path}"
+            );
+        }
+        let probe = "POST /fcs/ident2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\
+                     Connection: close\r\n\r\n\0";
+        assert!(
+            send(running.address, probe)
+                .await
+                .starts_with("HTTP/1.1 404 ")
+        );
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_too_little_or_too_much_is_closed() {
+        let running = start(|_| ()).await;
+        for request in ["", "GET / HTTP/1.1\r\nHost: a"] {
+            let answer = send(running.address, request).await;
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+                "{answer}"
+            );
+        }
+        let long = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(4 * MAX_HEAD));
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        let _ = socket.write_all(long.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{answer:?}");
+        let many = format!(
+            "GET / HTTP/1.1\r\n{}\r\n",
+            "a: b\r\n".repeat(MAX_HEADERS + 1)
+        );
+        assert!(
+            send(running.address, &many)
+                .await
+                .starts_with("HTTP/1.1 431 ")
+        );
+    }
+
+    #[tokio::test]
+    async fn connections_over_the_limit_wait_for_one_to_end() {
+        let running = start(|site| site.max_connections = 1).await;
+        let silent = TcpStream::connect(running.address).await.unwrap();
+        // Answered once the silent one is closed for its silence.
+        assert!(get(&running, "/healthz").await.contains(" 200 "));
+        drop(silent);
+    }
+
+    #[tokio::test]
+    async fn shutdown_ends_idle_connections_and_the_server() {
+        let running = start(|site| site.header_timeout = Duration::from_secs(60)).await;
+        let mut idle = TcpStream::connect(running.address).await.unwrap();
+        idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut first = [0; 15];
+        idle.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        running.shutdown.cancel();
+        running.server.await.unwrap();
+        let mut rest = Vec::new();
+        idle.read_to_end(&mut rest).await.unwrap();
+    }
+}
