@@ -6,6 +6,8 @@
 pub mod amf;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod distribution;
 pub mod http;
@@ -14,5 +16,7 @@ pub mod net;
 pub mod origin;
 pub mod render;
 pub mod rtmp;
+pub mod server;
+pub mod telemetry;
 pub mod units;
 pub mod wire;

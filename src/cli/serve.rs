@@ -1,0 +1,200 @@
+//! `streamfront serve`: the flags, their environment variables, and a run of the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::builder::BoolishValueParser;
+
+use super::signals;
+use crate::config::{LogFormat, LogLevel, Overrides, Settings, quantity};
+use crate::{server, telemetry};
+
+/// Serve a bucket, or what a configuration file describes.
+///
+/// Flags win over environment variables, and variables over the file. S3 access is found the way
+/// every AWS tool finds it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_REGION,
+/// AWS_ENDPOINT_URL_S3, the shared configuration files, container and instance roles.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    streamfront serve --bucket ./media\n  \
+    AWS_ENDPOINT_URL_S3=http://127.0.0.1:8333 streamfront serve --bucket s3://media\n  \
+    streamfront serve --config /etc/streamfront.toml --log-format json\n\n\
+    Then play dir/film.mp4 of the bucket:\n  \
+    ffplay rtmp://127.0.0.1/cfx/st/mp4:dir/film.mp4")]
+pub(super) struct Args {
+    /// What to serve: s3://NAME, s3://NAME/PREFIX, or a directory.
+    #[arg(short, long, env = "STREAMFRONT_BUCKET", value_name = "BUCKET|DIR")]
+    bucket: Option<String>,
+
+    /// File with settings; config/streamfront.toml of the source documents every key.
+    #[arg(short, long, env = "STREAMFRONT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Where players connect [default: 0.0.0.0:1935].
+    #[arg(long, env = "STREAMFRONT_RTMP", value_name = "ADDR:PORT")]
+    rtmp: Option<SocketAddr>,
+
+    /// Where browsers connect: crossdomain.xml, /healthz [default: 0.0.0.0:8080].
+    #[arg(long, env = "STREAMFRONT_HTTP", value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
+
+    /// Where tools connect [default: 127.0.0.1:8081].
+    #[arg(long, env = "STREAMFRONT_API", value_name = "ADDR:PORT")]
+    api: Option<SocketAddr>,
+
+    /// Where to keep what must survive a restart [default: ./streamfront-data].
+    #[arg(long, env = "STREAMFRONT_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Application names that players may connect to, repeated or with commas [default: cfx/st].
+    #[arg(
+        long,
+        env = "STREAMFRONT_APP",
+        value_name = "APP",
+        value_delimiter = ','
+    )]
+    app: Option<Vec<String>>,
+
+    /// Read the bucket without credentials, because it is public.
+    #[arg(
+        long,
+        env = "STREAMFRONT_ANONYMOUS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+    )]
+    anonymous: Option<bool>,
+
+    /// Memory for rendered media, such as 256MiB [default: 256MiB].
+    #[arg(
+        long,
+        env = "STREAMFRONT_CACHE_MEMORY",
+        value_name = "SIZE",
+        value_parser = quantity::size,
+    )]
+    cache_memory: Option<u64>,
+
+    /// How long running plays may go on after SIGTERM, such as 60s [default: 60s].
+    #[arg(
+        long,
+        env = "STREAMFRONT_DRAIN_LIMIT",
+        value_name = "TIME",
+        value_parser = quantity::duration,
+    )]
+    drain_limit: Option<Duration>,
+
+    /// What to log [default: info]; without it RUST_LOG counts, and may name modules.
+    #[arg(long, env = "STREAMFRONT_LOG_LEVEL", value_enum)]
+    log_level: Option<LogLevel>,
+
+    /// How to write the log [default: text].
+    #[arg(long, env = "STREAMFRONT_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+impl Args {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            bucket: self.bucket.clone(),
+            apps: self.app.clone(),
+            data_dir: self.data_dir.clone(),
+            drain_limit: self.drain_limit,
+            rtmp_listen: self.rtmp,
+            http_listen: self.http,
+            api_listen: self.api,
+            cache_memory: self.cache_memory,
+            anonymous: self.anonymous,
+            log_level: self.log_level,
+            log_format: self.log_format,
+            rust_log: std::env::var("RUST_LOG").ok(),
+        }
+    }
+}
+
+/// Runs `streamfront serve`.
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let settings = Settings::load(args.config.as_deref(), args.overrides())?;
+    run_server(settings)
+}
+
+/// Runs the server until it is told to stop.
+pub(super) fn run_server(settings: Settings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start worker threads")?;
+    runtime.block_on(async {
+        let stop = signals::listen().context("cannot listen for signals")?;
+        tokio::select! {
+            ended = server::run(settings, stop.soon) => Ok(ended?),
+            () = stop.now.cancelled() => bail!("stopped before all plays had ended"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(args: &[&str]) -> Overrides {
+        let args = std::iter::once("serve").chain(args.iter().copied());
+        Only::try_parse_from(args).unwrap().args.overrides()
+    }
+
+    #[test]
+    fn each_flag_reaches_its_setting() {
+        let flags = parse(&[
+            "--bucket=s3://m",
+            "--rtmp=127.0.0.1:1",
+            "--http=[::1]:2",
+            "--api=127.0.0.1:3",
+            "--data-dir=/d",
+            "--app=a/b,c",
+            "--app=d",
+            "--anonymous",
+            "--cache-memory=64MiB",
+            "--drain-limit=5s",
+            "--log-level=debug",
+            "--log-format=json",
+        ]);
+        let expected = Overrides {
+            bucket: Some("s3://m".into()),
+            apps: Some(vec!["a/b".into(), "c".into(), "d".into()]),
+            data_dir: Some("/d".into()),
+            drain_limit: Some(Duration::from_secs(5)),
+            rtmp_listen: Some("127.0.0.1:1".parse().unwrap()),
+            http_listen: Some("[::1]:2".parse().unwrap()),
+            api_listen: Some("127.0.0.1:3".parse().unwrap()),
+            cache_memory: Some(64 << 20),
+            anonymous: Some(true),
+            log_level: Some(LogLevel::Debug),
+            log_format: Some(LogFormat::Json),
+            rust_log: flags.rust_log.clone(),
+        };
+        assert_eq!(flags, expected);
+        assert_eq!(parse(&["--anonymous=no"]).anonymous, Some(false));
+    }
+
+    #[test]
+    fn every_flag_has_a_variable() {
+        let command = <Only as clap::CommandFactory>::command();
+        for arg in command.get_arguments().filter(|arg| arg.get_id() != "help") {
+            let long = arg.get_long().unwrap().to_uppercase().replace('-', "_");
+            let env = arg.get_env().and_then(|env| env.to_str());
+            assert_eq!(env, Some(&*format!("STREAMFRONT_{long}")));
+        }
+    }
+}

@@ -1,0 +1,638 @@
+//! Settings: defaults, a file, environment variables and flags, the later ones winning.
+//!
+//! The file is TOML. Its keys are the fields below, section by section; `config/streamfront.toml`
+//! documents each with its default, and a test holds the two together. A key that is not known is
+//! an error, for it is nearly always a typing error in one that is. Every error is one line that
+//! names the file, the line in it and the key.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::distribution::{DEFAULT_APP, Distribution};
+use crate::origin::Tuning;
+
+mod entry;
+mod error;
+mod limits;
+pub mod quantity;
+
+pub use error::ConfigError;
+pub use limits::Limits;
+
+use entry::Entry;
+use error::Source;
+use quantity::{de_duration, de_size};
+
+/// Everything that can be set. Obtained from [`Settings::load`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The bucket or directory of the default distribution, as written.
+    pub bucket: Option<String>,
+    /// The applications that players may connect to.
+    pub apps: Vec<String>,
+    /// Where the server keeps what must survive a restart.
+    pub data_dir: PathBuf,
+    /// After SIGTERM, how long running plays may go on.
+    #[serde(deserialize_with = "de_duration")]
+    pub drain_limit: Duration,
+    /// RTMP.
+    pub rtmp: Rtmp,
+    /// The public HTTP port.
+    pub http: Http,
+    /// The control API.
+    pub api: Api,
+    /// What one viewer may take.
+    pub limits: Limits,
+    /// Memory for media.
+    pub cache: Cache,
+    /// How origins are read.
+    pub origin: Origin,
+    /// Logs.
+    pub log: Log,
+    /// The entries `[[distribution]]`, as written.
+    #[serde(rename = "distribution")]
+    entries: Vec<Entry>,
+    /// What is served: the default distribution, if there is a bucket, and those of the file.
+    /// Never empty, and valid side by side.
+    #[serde(skip)]
+    pub distributions: Vec<Distribution>,
+}
+
+/// RTMP.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rtmp {
+    /// Where players connect.
+    pub listen: SocketAddr,
+    /// To whom codecs are sent that classic RTMP does not have.
+    pub enhanced: Enhanced,
+}
+
+/// To whom HEVC, AV1, VP9, Opus, FLAC and AC-3 are sent, as Enhanced RTMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enhanced {
+    /// To everyone.
+    Always,
+    /// To those whose connect announced the codec.
+    Negotiated,
+    /// To nobody.
+    Never,
+}
+
+/// The public HTTP port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where browsers connect.
+    pub listen: SocketAddr,
+    /// Which crossdomain.xml is served.
+    pub crossdomain: CrossDomain,
+    /// For the head of a request to arrive, and between two requests.
+    #[serde(deserialize_with = "de_duration")]
+    pub header_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: u32,
+}
+
+/// Which crossdomain.xml is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CrossDomain {
+    /// The bucket's own, where it has one; else one that admits every domain.
+    Bucket,
+    /// Always the one that admits every domain.
+    Fixed,
+}
+
+/// The control API.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Where tools connect.
+    pub listen: SocketAddr,
+}
+
+/// Memory for media.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// For rendered segments, bytes.
+    #[serde(deserialize_with = "de_size")]
+    pub memory: u64,
+    /// For media indexes, bytes.
+    #[serde(deserialize_with = "de_size")]
+    pub index_memory: u64,
+}
+
+/// How origins are read. Endpoint, region and anonymous are for distributions that do not say
+/// otherwise themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Origin {
+    /// Address of the S3 server; none: what AWS_ENDPOINT_URL_S3 and the like say, else Amazon's.
+    pub endpoint: Option<String>,
+    /// Region; none: what AWS_REGION and the like say.
+    pub region: Option<String>,
+    /// Whether buckets are read without credentials.
+    pub anonymous: bool,
+    /// See [`Tuning::connect_timeout`].
+    #[serde(deserialize_with = "de_duration")]
+    pub connect_timeout: Duration,
+    /// See [`Tuning::answer_timeout`].
+    #[serde(deserialize_with = "de_duration")]
+    pub answer_timeout: Duration,
+    /// See [`Tuning::idle_timeout`].
+    #[serde(deserialize_with = "de_duration")]
+    pub idle_timeout: Duration,
+    /// See [`Tuning::attempts`].
+    pub attempts: u32,
+    /// See [`Tuning::deadline`].
+    #[serde(deserialize_with = "de_duration")]
+    pub deadline: Duration,
+}
+
+/// Logs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// What is logged.
+    pub level: LogLevel,
+    /// How it is written.
+    pub format: LogFormat,
+    /// RUST_LOG, where it is set and no level was given by flag or variable.
+    #[serde(skip)]
+    pub filter: Option<String>,
+}
+
+/// The least severe events that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line of text an event.
+    Text,
+    /// A JSON object an event.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bucket: None,
+            apps: vec![DEFAULT_APP.to_owned()],
+            data_dir: PathBuf::from("./streamfront-data"),
+            // Below the 90 s after which systemd kills a service that does not stop.
+            drain_limit: Duration::from_secs(60),
+            rtmp: Rtmp::default(),
+            http: Http::default(),
+            api: Api::default(),
+            limits: Limits::default(),
+            cache: Cache::default(),
+            origin: Origin::default(),
+            log: Log::default(),
+            entries: Vec::new(),
+            distributions: Vec::new(),
+        }
+    }
+}
+
+impl Default for Rtmp {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1935)),
+            // ffmpeg and mpv play these codecs without announcing them.
+            enhanced: Enhanced::Always,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            crossdomain: CrossDomain::Bucket,
+            // A head is one packet; more time only helps those who hold connections open.
+            header_timeout: Duration::from_secs(10),
+            // Answers are small and quick; RTMP keeps the rest of the descriptors.
+            max_connections: 1024,
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            // Whoever reaches it can change what is served: only this machine, until told otherwise.
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+        }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            // Some 500 segments: the first of a few thousand objects, or eight minutes each of
+            // eight at 4 Mbit/s; small beside what else such a machine has.
+            memory: 256 << 20,
+            // An index of an hour-long MP4 takes 1 to 2 MiB.
+            index_memory: 64 << 20,
+        }
+    }
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        let tuning = Tuning::default();
+        Self {
+            endpoint: None,
+            region: None,
+            anonymous: false,
+            connect_timeout: tuning.connect_timeout,
+            answer_timeout: tuning.answer_timeout,
+            idle_timeout: tuning.idle_timeout,
+            attempts: tuning.attempts,
+            deadline: tuning.deadline,
+        }
+    }
+}
+
+impl Origin {
+    /// The times and counts among the settings.
+    pub fn tuning(&self) -> Tuning {
+        Tuning {
+            connect_timeout: self.connect_timeout,
+            answer_timeout: self.answer_timeout,
+            idle_timeout: self.idle_timeout,
+            attempts: self.attempts,
+            deadline: self.deadline,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            format: LogFormat::Text,
+            filter: None,
+        }
+    }
+}
+
+/// What flags and environment variables say, over the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the setting of the same name")]
+pub struct Overrides {
+    pub bucket: Option<String>,
+    pub apps: Option<Vec<String>>,
+    pub data_dir: Option<PathBuf>,
+    pub drain_limit: Option<Duration>,
+    pub rtmp_listen: Option<SocketAddr>,
+    pub http_listen: Option<SocketAddr>,
+    pub api_listen: Option<SocketAddr>,
+    pub cache_memory: Option<u64>,
+    pub anonymous: Option<bool>,
+    pub log_level: Option<LogLevel>,
+    pub log_format: Option<LogFormat>,
+    /// The value of RUST_LOG.
+    pub rust_log: Option<String>,
+}
+
+impl Settings {
+    /// The defaults, over them what `file` says, over that `overrides`; checked.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds something that it should not, a value is out of bounds, or
+    /// there is nothing to serve.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let source = file.map_or_else(|| Ok(Source::none()), Source::read)?;
+        let mut settings: Self = source.parse()?;
+        settings.apply(overrides);
+        settings.check(&source)?;
+        settings.distributions = settings.resolve(&source)?;
+        Ok(settings)
+    }
+
+    fn apply(&mut self, overrides: Overrides) {
+        fn set<T>(setting: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *setting = value;
+            }
+        }
+        if overrides.log_level.is_none() {
+            self.log.filter = overrides.rust_log.filter(|filter| !filter.is_empty());
+        }
+        self.bucket = overrides.bucket.or(self.bucket.take());
+        set(&mut self.apps, overrides.apps);
+        set(&mut self.data_dir, overrides.data_dir);
+        set(&mut self.drain_limit, overrides.drain_limit);
+        set(&mut self.rtmp.listen, overrides.rtmp_listen);
+        set(&mut self.http.listen, overrides.http_listen);
+        set(&mut self.api.listen, overrides.api_listen);
+        set(&mut self.cache.memory, overrides.cache_memory);
+        set(&mut self.log.level, overrides.log_level);
+        set(&mut self.log.format, overrides.log_format);
+        set(&mut self.origin.anonymous, overrides.anonymous);
+    }
+
+    /// Whether every number is one that the server can work with.
+    fn check(&self, source: &Source) -> Result<(), ConfigError> {
+        let bounds = [
+            (
+                "http.max_connections",
+                u64::from(self.http.max_connections),
+                1,
+            ),
+            ("http.header_timeout", millis(self.http.header_timeout), 1),
+            ("origin.attempts", u64::from(self.origin.attempts), 1),
+            (
+                "origin.connect_timeout",
+                millis(self.origin.connect_timeout),
+                1,
+            ),
+            (
+                "origin.answer_timeout",
+                millis(self.origin.answer_timeout),
+                1,
+            ),
+            ("origin.idle_timeout", millis(self.origin.idle_timeout), 1),
+            ("origin.deadline", millis(self.origin.deadline), 1),
+            // Below this a handful of viewers would render each other's segments out.
+            ("cache.memory", self.cache.memory, 8 << 20),
+            ("cache.index_memory", self.cache.index_memory, 1 << 20),
+        ];
+        let limits = self.limits.bounds();
+        for (key, value, least) in bounds.into_iter().chain(limits) {
+            if value < least {
+                return Err(source.wrong(key, format!("must be at least {least}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The distributions that the settings describe.
+    fn resolve(&self, source: &Source) -> Result<Vec<Distribution>, ConfigError> {
+        let mut all = Vec::new();
+        if let Some(bucket) = &self.bucket {
+            let default = entry::default_distribution(bucket, self);
+            all.push(default.map_err(|error| source.wrong("bucket", error.to_string()))?);
+        }
+        for (index, entry) in self.entries.iter().enumerate() {
+            let distribution = entry.resolve(self);
+            all.push(distribution.map_err(|error| source.wrong_entry(index, &error))?);
+            // Checked one by one, so that the line is that of the entry which breaks the rule.
+            crate::distribution::validate(&all)
+                .map_err(|error| source.wrong_entry(index, &error))?;
+        }
+        crate::distribution::validate(&all)
+            .map_err(|error| source.wrong("apps", error.to_string()))?;
+        if all.is_empty() {
+            return Err(ConfigError::NothingToServe);
+        }
+        Ok(all)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Write;
+
+    use super::*;
+    use crate::distribution::host::HostPattern;
+    use crate::distribution::{Access, Kind, OriginSpec};
+
+    const REFERENCE: &str = include_str!("../config/streamfront.toml");
+
+    fn load(text: &str, overrides: Overrides) -> Result<Settings, String> {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let name = file.path().display().to_string();
+        Settings::load(Some(file.path()), overrides)
+            .map_err(|error| error.to_string().replace(&name, "FILE"))
+    }
+
+    fn bucket() -> Overrides {
+        Overrides {
+            bucket: Some("s3://media".into()),
+            ..Overrides::default()
+        }
+    }
+
+    /// The keys of a section, from the error about one that is not among them.
+    fn keys(section: &str) -> Vec<String> {
+        let text = match section {
+            "" => "nonsense = 1\n".to_owned(),
+            "distribution" => "[[distribution]]\nnonsense = 1\n".to_owned(),
+            name => format!("[{name}]\nnonsense = 1\n"),
+        };
+        let error = load(&text, bucket()).unwrap_err();
+        let expected = error.split("expected ").nth(1).unwrap();
+        expected
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_reference_file_holds_the_defaults_and_names_every_key() {
+        let expected = Settings::load(None, bucket()).unwrap();
+        assert_eq!(load(REFERENCE, bucket()).unwrap(), expected);
+
+        let mut section = String::new();
+        let mut named = BTreeSet::new();
+        for line in REFERENCE.lines() {
+            // An example that is switched off has no space after the mark; prose has one.
+            let line = line.strip_prefix('#').unwrap_or(line);
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_matches(['[', ']']).to_owned();
+            } else if let Some((key, _)) = line.split_once(" = ")
+                && !line.starts_with(' ')
+            {
+                named.insert((section.clone(), key.to_owned()));
+            }
+        }
+        let sections = [
+            "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
+        ];
+        let mut all = BTreeSet::new();
+        for name in sections.into_iter().chain(["distribution"]) {
+            for key in keys(name) {
+                if name.is_empty() && (sections.contains(&&*key) || key == "distribution") {
+                    continue;
+                }
+                all.insert((name.to_owned(), key));
+            }
+        }
+        assert_eq!(named, all);
+    }
+
+    #[test]
+    fn what_the_reference_file_switches_off_can_be_switched_on() {
+        let on: String = REFERENCE
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(example) if !example.is_empty() && !example.starts_with(' ') => example,
+                _ => line,
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let settings = load(&on, Overrides::default()).unwrap();
+        assert_eq!(settings.distributions.len(), 2);
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = "data_dir = '/file'\n[rtmp]\nlisten = '127.0.0.1:1'\n[log]\nlevel = 'warn'\n";
+        let flags = Overrides {
+            rtmp_listen: Some("127.0.0.1:2".parse().unwrap()),
+            rust_log: Some("trace".into()),
+            ..bucket()
+        };
+        let settings = load(file, flags.clone()).unwrap();
+        assert_eq!(settings.rtmp.listen.port(), 2);
+        assert_eq!(settings.data_dir, PathBuf::from("/file"));
+        assert_eq!(settings.log.filter.as_deref(), Some("trace"));
+        let flags = Overrides {
+            log_level: Some(LogLevel::Error),
+            ..flags
+        };
+        let settings = load(file, flags).unwrap();
+        assert_eq!(
+            (settings.log.level, settings.log.filter),
+            (LogLevel::Error, None)
+        );
+    }
+
+    #[test]
+    fn a_bucket_alone_is_one_distribution_for_any_host() {
+        let settings = Settings::load(None, bucket()).unwrap();
+        let [it] = &settings.distributions[..] else {
+            panic!("one")
+        };
+        assert_eq!(
+            (it.id.as_str(), &it.aliases[..]),
+            ("default", &[HostPattern::Any][..])
+        );
+        let error = Settings::load(None, Overrides::default()).unwrap_err();
+        assert_eq!(error, ConfigError::NothingToServe);
+    }
+
+    #[test]
+    fn entries_become_distributions() {
+        let text = "apps = ['vod']\n[origin]\nendpoint = 'http://a:1'\n\
+            [[distribution]]\nid = 'one'\nbucket = 's3://m/p'\nhosts = ['M.example.com', '*.m.org']\n\
+            [[distribution]]\nid = 'two'\nbucket = 's3://n'\nendpoint = 'https://b'\nkind = 'download'\n\
+            enabled = false\nanonymous = true\nregion = 'r'\napps = ['x/y']\n";
+        let settings = load(text, Overrides::default()).unwrap();
+        let [one, two] = &settings.distributions[..] else {
+            panic!("two")
+        };
+        let (OriginSpec::S3(a), OriginSpec::S3(b)) = (&one.origin, &two.origin) else {
+            panic!("buckets")
+        };
+        assert_eq!(
+            (a.endpoint.as_deref(), a.prefix.as_str()),
+            (Some("http://a:1"), "p/")
+        );
+        assert_eq!(
+            (b.endpoint.as_deref(), b.access),
+            (Some("https://b"), Access::Anonymous)
+        );
+        assert_eq!(
+            (a.region.as_deref(), b.region.as_deref()),
+            (None, Some("r"))
+        );
+        assert_eq!((one.kind, one.enabled), (Kind::Streaming, true));
+        assert_eq!((two.kind, two.enabled), (Kind::Download, false));
+        assert_eq!((&one.apps[0][..], &two.apps[0][..]), ("vod", "x/y"));
+        let aliases = one.aliases.iter().map(ToString::to_string);
+        assert_eq!(aliases.collect::<Vec<_>>(), ["m.example.com", "*.m.org"]);
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        let said = |text: &str| load(text, bucket()).unwrap_err();
+        let unknown = said("# x\n\n[rtmp]\nlissen = '0.0.0.0:1'\n");
+        assert!(
+            unknown.starts_with("FILE:4: rtmp.lissen: unknown"),
+            "{unknown}"
+        );
+        let section = said("[rtpm]\nlisten = 'x'\n");
+        assert!(section.starts_with("FILE:1: rtpm: unknown"), "{section}");
+        let address = said("[rtmp]\nlisten = '1935'\n");
+        assert!(address.starts_with("FILE:2: rtmp.listen: "), "{address}");
+        assert_eq!(
+            said("drain_limit = '1 fortnight'\n"),
+            "FILE:1: drain_limit: \"1 fortnight\" is not a time such as 250ms, 10s, 5m or 24h"
+        );
+        let kind = said("[http]\n\ncrossdomain = 'none'\n");
+        assert!(
+            kind.starts_with("FILE:3: http.crossdomain: unknown variant"),
+            "{kind}"
+        );
+        assert_eq!(
+            said("[limits]\n# few\nmax_connections = 0 # none\n"),
+            "FILE:3: limits.max_connections: must be at least 1"
+        );
+        let syntax = said("apps = [\n");
+        assert!(
+            syntax.starts_with("FILE:") && !syntax.contains('\n'),
+            "{syntax}"
+        );
+        assert_eq!(
+            said(
+                "[[distribution]]\nid = 'a'\nbucket = 'x'\n\n[[distribution]]\nid = 'a'\nbucket = 'x'\n"
+            ),
+            "FILE:5: distribution: there are two distributions with the id a"
+        );
+        let missing = said("[[distribution]]\nid = 'a'\n");
+        assert!(
+            missing.starts_with("FILE:1: distribution: missing field `bucket`"),
+            "{missing}"
+        );
+        assert_eq!(
+            said("apps = ['a//b']\n"),
+            "FILE:1: apps: \"a//b\" is not an application name such as cfx/st"
+        );
+        let flag = Settings::load(
+            None,
+            Overrides {
+                bucket: Some("http://x".into()),
+                ..Overrides::default()
+            },
+        );
+        assert!(
+            flag.unwrap_err()
+                .to_string()
+                .starts_with("bucket: the bucket \"http://x\"")
+        );
+        let gone = Settings::load(Some(Path::new("/nowhere.toml")), bucket()).unwrap_err();
+        assert!(
+            gone.to_string()
+                .starts_with("cannot read /nowhere.toml: No such file")
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! `[[distribution]]`: a distribution as the file describes it.
+
+use serde::Deserialize;
+
+use super::Settings;
+use crate::distribution::host::HostPattern;
+use crate::distribution::{Access, Distribution, DistributionError, Kind, OriginSpec};
+
+/// One `[[distribution]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    id: String,
+    bucket: String,
+    #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
+    kind: EntryKind,
+    #[serde(default = "yes")]
+    enabled: bool,
+    endpoint: Option<String>,
+    region: Option<String>,
+    anonymous: Option<bool>,
+    apps: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EntryKind {
+    #[default]
+    Streaming,
+    Download,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Entry {
+    /// As a distribution; what the entry leaves open is taken from `settings`.
+    pub(super) fn resolve(&self, settings: &Settings) -> Result<Distribution, DistributionError> {
+        let shared = &settings.origin;
+        let origin = origin(
+            &self.bucket,
+            self.endpoint.as_ref().or(shared.endpoint.as_ref()),
+            self.region.as_ref().or(shared.region.as_ref()),
+            self.anonymous.unwrap_or(shared.anonymous),
+        )?;
+        let aliases = self.hosts.iter().map(|host| HostPattern::parse(host));
+        Ok(Distribution {
+            kind: match self.kind {
+                EntryKind::Streaming => Kind::Streaming,
+                EntryKind::Download => Kind::Download,
+            },
+            aliases: aliases.collect::<Result<_, _>>()?,
+            enabled: self.enabled,
+            apps: self.apps.clone().unwrap_or_else(|| settings.apps.clone()),
+            ..Distribution::new(&self.id, origin)
+        })
+    }
+}
+
+/// The distribution of `bucket = ...` and of `--bucket`: any host.
+pub(super) fn default_distribution(
+    bucket: &str,
+    settings: &Settings,
+) -> Result<Distribution, DistributionError> {
+    let shared = &settings.origin;
+    let origin = origin(
+        bucket,
+        shared.endpoint.as_ref(),
+        shared.region.as_ref(),
+        shared.anonymous,
+    )?;
+    Ok(Distribution {
+        apps: settings.apps.clone(),
+        ..Distribution::default_for(origin)
+    })
+}
+
+fn origin(
+    bucket: &str,
+    endpoint: Option<&String>,
+    region: Option<&String>,
+    anonymous: bool,
+) -> Result<OriginSpec, DistributionError> {
+    let mut spec = OriginSpec::parse(bucket)?;
+    if let OriginSpec::S3(bucket) = &mut spec {
+        if let Some(endpoint) = endpoint {
+            bucket.set_endpoint(endpoint)?;
+        }
+        bucket.region = region.cloned();
+        bucket.access = if anonymous {
+            Access::Anonymous
+        } else {
+            Access::Chain
+        };
+    }
+    Ok(spec)
+}

@@ -1,0 +1,7 @@
+//! The `streamfront` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    streamfront::cli::main()
+}
