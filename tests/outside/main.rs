@@ -1,0 +1,29 @@
+//! The behaviour of the real binary, seen from outside: a real S3 server, real players, and a client
+//! of our own where no player can be made to do what is tested. One file a behaviour.
+//!
+//! `make test` installs what these tests need. None of them asserts a time.
+
+// To say what went wrong a test panics; to show what the server said it prints.
+#![allow(clippy::print_stderr)]
+
+mod broken_files;
+mod enhanced;
+mod harness;
+mod hostile;
+mod independent;
+mod lifecycle;
+mod names;
+mod origin;
+mod pauses;
+mod playlists;
+mod plays;
+mod rejections;
+mod seeks;
+mod settings;
+mod shared_bytes;
+mod six;
+mod stalls;
+mod streams;
+mod support;
+mod versions;
+mod web;

@@ -1,0 +1,19 @@
+//! What the tests from outside stand on: real tools, a real S3 server, the real binary, and an RTMP
+//! client of their own for what no player can be made to do.
+
+pub mod amf;
+pub mod client;
+pub mod http;
+pub mod kernel;
+pub mod leash;
+pub mod media;
+pub mod message;
+pub mod packets;
+pub mod players;
+pub mod ports;
+pub mod proxy;
+pub mod random;
+pub mod rml;
+pub mod seaweed;
+pub mod server;
+pub mod tools;
