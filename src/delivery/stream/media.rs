@@ -76,7 +76,7 @@ impl Stream {
     }
 
     /// Whether nothing of a run is wanted, so that it need not even be read.
-    pub(super) fn passes_over(&mut self, run: &Run<Segment>) -> bool {
+    fn passes_over(&mut self, run: &Run<Segment>) -> bool {
         let mut filter = self.filter;
         let (from, to) = (run.cues.start as usize, run.cues.end as usize);
         let cues = run.segment.cues().get(from..to).unwrap_or_default();
@@ -87,7 +87,7 @@ impl Stream {
         nothing
     }
 
-    pub(super) fn copy(&mut self, run: &Run<Segment>) -> std::io::Result<Patched> {
+    fn copy(&mut self, run: &Run<Segment>) -> std::io::Result<Patched> {
         let mut bytes = Vec::new();
         let range = run.bytes.start as usize..run.bytes.end as usize;
         run.segment.file.read_at(range, &mut bytes)?;
@@ -105,7 +105,7 @@ impl Stream {
     }
 
     /// Asks for the segment after this one before it is needed, once.
-    pub(super) fn read_ahead(&mut self, segment: &Segment) {
+    fn read_ahead(&mut self, segment: &Segment) {
         let (Some(next), Some(playing)) = (segment.next(), &self.playing) else {
             return;
         };

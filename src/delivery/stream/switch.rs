@@ -54,7 +54,7 @@ impl Stream {
     }
 
     /// Replaces an item that waits in the playlist, if there is one of that name.
-    pub(super) fn swap_waiting(&mut self, old: &str, play: &Play) -> bool {
+    fn swap_waiting(&mut self, old: &str, play: &Play) -> bool {
         if !self.has_room_for(play) {
             return false;
         }

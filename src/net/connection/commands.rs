@@ -61,7 +61,7 @@ impl Connection<'_> {
         }
     }
 
-    pub(super) fn connect(&mut self, connect: &Connect) {
+    fn connect(&mut self, connect: &Connect) {
         match self.shared.routes.admit(connect) {
             Ok(viewer) => {
                 info!(
@@ -86,7 +86,7 @@ impl Connection<'_> {
     }
 
     /// Whether a new play may begin; tells the viewer where not.
-    pub(super) fn may_play(&mut self, stream: u32, name: &str) -> bool {
+    fn may_play(&mut self, stream: u32, name: &str) -> bool {
         let stopping = self.shared.draining.is_cancelled();
         if stopping {
             reply::refused(&mut self.server, stream, name, "the server is stopping");
@@ -116,7 +116,7 @@ impl Connection<'_> {
         command(stream, &mut cx);
     }
 
-    pub(super) fn set_buffer(&mut self, stream: u32, millis: u32) {
+    fn set_buffer(&mut self, stream: u32, millis: u32) {
         let buffer = Duration::from_millis(u64::from(millis));
         if stream == 0 {
             self.buffer = buffer;
@@ -125,7 +125,7 @@ impl Connection<'_> {
         }
     }
 
-    pub(super) fn stream_length(&mut self, transaction: f64, name: String) {
+    fn stream_length(&mut self, transaction: f64, name: String) {
         let Some(viewer) = self.viewer.clone() else {
             return;
         };
