@@ -134,9 +134,10 @@ impl<'a> Connection<'a> {
         let stopping = self.shared.stopping.cancelled();
         match end {
             End::Rejected(_) => linger(self.socket, LINGER).await,
-            End::Drained if !self.streams.is_empty() => {
+            End::Drained => {
+                let played = !self.streams.is_empty();
                 tokio::select! {
-                    () = linger(self.socket, LAST_BYTES) => {}
+                    () = linger(self.socket, if played { LAST_BYTES } else { LINGER }) => {}
                     () = stopping => {}
                 }
             }
