@@ -1,5 +1,8 @@
-//! Listeners and connections: one task a connection, from its handshake to its end.
+//! Listeners and connections: one task a connection, from its handshake to its end, on one of the
+//! threads that deliver.
 
 pub mod connection;
 pub mod listener;
 pub mod routes;
+pub mod stages;
+pub mod workers;

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -23,6 +24,8 @@ use crate::http::{self, Policies, Site};
 use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
 use crate::net::routes::{Route, Routes};
+use crate::net::stages::{Stage, Stages};
+use crate::net::workers::Workers;
 use crate::origin::{self, ConnectError, Origin};
 use crate::rtmp::chunk::ChunkLimits;
 use crate::rtmp::server::Limits;
@@ -45,6 +48,9 @@ pub enum ServerError {
     /// An origin cannot be used.
     #[error(transparent)]
     Origin(#[from] ConnectError),
+    /// The threads that deliver cannot be started.
+    #[error("cannot start the threads that deliver: {0}")]
+    Workers(io::Error),
     /// A port cannot be listened on.
     #[error("cannot listen on {address} for {purpose}: {cause}")]
     Listen {
@@ -70,25 +76,34 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let shared = Arc::new(Shared {
         rules: rules(&settings, limit),
         routes,
-        draining: shutdown.clone(),
-        stopping: CancellationToken::new(),
+        stages: Stages::default(),
+        started: Instant::now(),
         open: AtomicU64::new(0),
         accepted: AtomicU64::new(0),
     });
-    let site = site(&settings, &shared);
+    let site = site(&settings, &shared, &shutdown);
     let (rtmp_address, http_address) = (address_of(&rtmp), address_of(&http));
     let http_stop = CancellationToken::new();
     let http = tokio::spawn(http::serve(http, site, http_stop.clone()));
     let viewers = TaskTracker::new();
-    let accepting = tokio::spawn(listener::serve(rtmp, Arc::clone(&shared), viewers.clone()));
+    let workers = Arc::new(Workers::start(None).map_err(ServerError::Workers)?);
+    let accepting = listener::serve(
+        rtmp,
+        Arc::clone(&shared),
+        Arc::clone(&workers),
+        viewers.clone(),
+    );
+    let accepting = tokio::spawn(accepting);
     ready(rtmp_address, http_address);
 
     shutdown.cancelled().await;
+    shared.stages.advance(Stage::Draining);
     // Neither can fail but by a panic, which was logged.
     let _ = accepting.await;
     drain(&shared, &viewers, settings.drain_limit).await;
     http_stop.cancel();
     let _ = tokio::time::timeout(HTTP_STOP_LIMIT, http).await;
+    drop(workers);
     info!("stopped");
     Ok(())
 }
@@ -139,7 +154,7 @@ async fn drain(shared: &Shared, viewers: &TaskTracker, limit: Duration) {
             "ending plays that did not end in time"
         );
     }
-    shared.stopping.cancel();
+    shared.stages.advance(Stage::Stopping);
     let _ = tokio::time::timeout(STOP_LIMIT, viewers.wait()).await;
 }
 
@@ -167,6 +182,7 @@ async fn routes(
     Ok(Routes {
         hosts,
         objects: Arc::new(objects),
+        background: Handle::current(),
         policy: match settings.rtmp.enhanced {
             Enhanced::Always => EnhancedPolicy::Always,
             Enhanced::Negotiated => EnhancedPolicy::Negotiated,
@@ -232,11 +248,11 @@ fn rules(settings: &Settings, limit: u64) -> Rules {
     }
 }
 
-fn site(settings: &Settings, shared: &Arc<Shared>) -> Site {
+fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken) -> Site {
     Site {
         policies: Arc::new(BucketPolicies(Arc::clone(shared))),
         bucket_policy: settings.http.crossdomain == CrossDomain::Bucket,
-        draining: shared.draining.clone(),
+        draining: shutdown.clone(),
         header_timeout: settings.http.header_timeout,
         max_connections: settings.http.max_connections,
     }

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +43,8 @@ struct Shared<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E>
     memory: Memory<K, V>,
     flights: Arc<Flights<K, V, E>>,
     tasks: TaskTracker,
+    /// Where renders run, whoever asks for them: not on the threads that deliver.
+    runtime: Handle,
     turns: Semaphore,
 }
 
@@ -51,14 +54,15 @@ where
     V: Weigh + Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// An empty cache of this size. Renders run as tasks of `tasks`, at most `renders_max` of them
-    /// at once ([`RENDERS_MAX`]). A render must not wait for another one of the same cache: with
+    /// An empty cache of this size. Renders run as tasks of `tasks` on the runtime that this is
+    /// called on (there must be one), at most `renders_max` of them at once ([`RENDERS_MAX`]). A render must not wait for another one of the same cache: with
     /// all turns taken both would wait for ever.
     pub fn new(size: MemorySize, renders_max: usize, tasks: TaskTracker) -> Self {
         Self(Arc::new(Shared {
             memory: Memory::new(size),
             flights: Arc::new(Flights::new()),
             tasks,
+            runtime: Handle::current(),
             turns: Semaphore::new(renders_max.clamp(1, Semaphore::MAX_PERMITS)),
         }))
     }
@@ -180,7 +184,8 @@ where
             keys,
             marks: Mutex::new(marks),
         }));
-        self.0.tasks.spawn(carry_out(run, render));
+        let carried_out = carry_out(run, render);
+        self.0.tasks.spawn_on(carried_out, &self.0.runtime);
     }
 }
 

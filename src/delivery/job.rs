@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::viewer::Viewer;
 use crate::catalog::{Object, PlayError, Segment};
@@ -90,28 +92,55 @@ impl Slot {
     }
 }
 
+/// Runs `work` on the runtime for work that waits or computes, away from the threads that deliver.
+/// It ends when nobody waits for it any more; a render that it began goes on.
+fn elsewhere<T: Send + 'static>(
+    background: &Handle,
+    work: impl Future<Output = Result<T, PlayError>> + Send + 'static,
+    done: impl FnOnce(Result<T, PlayError>) -> Done + Send + 'static,
+) -> Job {
+    let task = AbortOnDropHandle::new(background.spawn(work));
+    Box::pin(async move {
+        let ended = task.await.unwrap_or_else(|error| {
+            Err(PlayError::Internal(
+                format!("a job of a play failed: {error}").into(),
+            ))
+        });
+        done(ended)
+    })
+}
+
 /// Opens a name.
 pub fn open(viewer: Arc<Viewer>, name: String) -> Job {
-    Box::pin(async move { Done::Opened(viewer.open(&name).await) })
+    let background = viewer.background.clone();
+    elsewhere(
+        &background,
+        async move { viewer.open(&name).await },
+        Done::Opened,
+    )
 }
 
 /// Finds the segment of a time.
-pub fn find(opened: &Opened, time: MediaTime) -> Job {
+pub fn find(viewer: &Viewer, opened: &Opened, time: MediaTime) -> Job {
     let Opened { object, rendering } = opened.clone();
-    Box::pin(async move { Done::Found(object.find(rendering, time).await) })
+    let found = async move { object.find(rendering, time).await };
+    elsewhere(&viewer.background, found, Done::Found)
 }
 
 /// Brings a segment.
-pub fn load(opened: &Opened, id: SegmentId) -> Job {
+pub fn load(viewer: &Viewer, opened: &Opened, id: SegmentId) -> Job {
     let Opened { object, rendering } = opened.clone();
-    Box::pin(async move { Done::Loaded(id, object.segment(rendering, id).await) })
+    let loaded = async move { object.segment(rendering, id).await };
+    elsewhere(&viewer.background, loaded, move |segment| {
+        Done::Loaded(id, segment)
+    })
 }
 
 /// Opens a name to switch to at or after `time`.
 pub fn open_to_switch(viewer: Arc<Viewer>, name: String, time: MediaTime) -> Job {
-    Box::pin(async move {
-        Done::Switchable(async { entry_after(viewer.open(&name).await?, time).await }.await)
-    })
+    let background = viewer.background.clone();
+    let entry = async move { entry_after(viewer.open(&name).await?, time).await };
+    elsewhere(&background, entry, Done::Switchable)
 }
 
 async fn entry_after(

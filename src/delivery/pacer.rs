@@ -130,13 +130,18 @@ impl Pacer {
 
     /// Whether the viewer takes media as fast as it comes.
     pub fn is_unpaced(&self) -> bool {
-        self.buffer >= UNPACED_BUFFER
+        is_unpaced(self.buffer)
     }
 
     /// How far ahead of the viewer's position media is sent, milliseconds.
     fn lead(&self) -> i64 {
         millis(self.buffer.clamp(MIN_BUFFER, MAX_BUFFER) + EXTRA_LEAD)
     }
+}
+
+/// Whether a client buffer says that media is taken as fast as it comes.
+pub fn is_unpaced(buffer: Duration) -> bool {
+    buffer >= UNPACED_BUFFER
 }
 
 fn millis(duration: Duration) -> i64 {

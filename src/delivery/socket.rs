@@ -23,13 +23,11 @@ const NOTSENT_LOWAT: u32 = 128 * 1024;
 /// (spec/performance.md C).
 const MAX_STEP: usize = 512 * 1024;
 
-/// Sets a fresh connection up: no delay for replies, and a bound on what waits in the kernel.
-///
-/// # Errors
-/// The connection is gone already.
-pub fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_notsent_lowat(NOTSENT_LOWAT)
+/// Bounds what may wait unsent in the kernel, or lifts the bound.
+pub fn bound_unsent(stream: &TcpStream, bound: bool) {
+    let bytes = if bound { NOTSENT_LOWAT } else { u32::MAX };
+    // Without it a seek comes later; the viewer plays all the same.
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
 }
 
 /// Asks the kernel to acknowledge at once what the viewer sent. ffmpeg's Nagle writes of the

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 use super::filter::Filter;
 use super::job::{self, Done, Opened, Slot};
 use super::media::RunMedia;
+use super::pacer;
 use super::player::{Action, Extent, Player};
 use super::reply::{self, Opening};
 use super::sender::Sender;
@@ -145,6 +146,16 @@ impl Stream {
         }
     }
 
+    /// Its message stream id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether media is sent no faster than it is played.
+    pub fn is_paced(&self) -> bool {
+        !pacer::is_unpaced(self.pace())
+    }
+
     /// Whether it plays or is about to: not ended, and not paused.
     pub fn is_active(&self) -> bool {
         let playing = self.playing.as_ref().is_some_and(|playing| {
@@ -231,13 +242,13 @@ impl Stream {
                 player.pause(cx.now);
             }
         } else {
-            self.resume(cx.now, time);
+            self.resume(cx, time);
         }
         let name = self.name().to_owned();
         reply::paused(cx.server, self.id, &name, pause);
     }
 
-    fn resume(&mut self, now: Instant, time: MediaTime) {
+    fn resume(&mut self, cx: &Context<'_>, time: MediaTime) {
         let Some(Playing {
             opened,
             player: Some(player),
@@ -249,10 +260,10 @@ impl Stream {
         // The viewer is at a time before what was sent: they threw their buffer away.
         if time > MediaTime::ZERO && time < player.pacer.reached() && player.is_stopped() {
             self.rejoining = Some(time);
-            let job = job::find(opened, time);
+            let job = job::find(cx.viewer, opened, time);
             self.job.start(job);
         } else {
-            player.resume(now);
+            player.resume(cx.now);
         }
     }
 
@@ -340,7 +351,7 @@ impl Stream {
             return Step::Idle;
         };
         match player.poll(cx.now, most) {
-            Action::Need(id) => return self.need(cx.now, id),
+            Action::Need(id) => return self.need(cx, id),
             Action::Preface { time, heads } => self.preface(cx, time, &heads),
             Action::Run(run) => self.send(cx, run),
             Action::Wait(at) => return Step::Wait(at),

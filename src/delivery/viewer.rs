@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::job::Opened;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
@@ -31,6 +33,8 @@ pub struct Viewer {
     pub origin: Arc<dyn Origin>,
     /// How names become objects.
     pub objects: Arc<Objects>,
+    /// Where work for this viewer runs that waits or computes: not on the threads that deliver.
+    pub background: Handle,
     /// What stood behind the application in the connect: librtmp puts folders there.
     pub app_rest: String,
     /// Which codecs may be sent.

@@ -7,22 +7,24 @@
 mod commands;
 mod end;
 mod rules;
+mod streams;
+mod wait;
 
-use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tracing::{debug, info};
 
 pub use self::rules::Rules;
 
 use self::end::{End, LAST_BYTES, LINGER, linger};
+use self::streams::Streams;
+use self::wait::{Alarm, Woken};
 use super::listener::Shared;
+use super::stages::Stage;
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Job, Opened};
 use crate::delivery::media::RunMedia;
@@ -75,7 +77,7 @@ pub struct Connection<'a> {
     server: Server,
     sender: Sender<RunMedia>,
     viewer: Option<Arc<Viewer>>,
-    streams: BTreeMap<u32, Stream>,
+    streams: Streams,
     /// The stream whose turn it is: the first one with this number or above.
     turn: u32,
     lengths: FuturesUnordered<Length>,
@@ -89,6 +91,8 @@ pub struct Connection<'a> {
     heard: Instant,
     /// Since when the viewer has taken no byte of what there is to send.
     blocked: Option<Instant>,
+    /// Whether the kernel holds few unsent bytes for this viewer (rule 5).
+    shallow: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -96,17 +100,17 @@ impl<'a> Connection<'a> {
     ///
     /// # Errors
     /// The system has no random bytes.
-    pub fn new(socket: &'a TcpStream, shared: &'a Shared) -> Result<Self, getrandom::Error> {
+    pub fn new(socket: &'a TcpStream, shared: &'a Shared) -> Result<Box<Self>, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let now = Instant::now();
-        Ok(Self {
+        Ok(Box::new(Self {
             socket,
             shared,
             server: Server::new(shared.rules.limits, Seed(seed)),
             sender: Sender::default(),
             viewer: None,
-            streams: BTreeMap::new(),
+            streams: Streams::default(),
             turn: 0,
             lengths: FuturesUnordered::new(),
             leftovers: FuturesUnordered::new(),
@@ -115,11 +119,12 @@ impl<'a> Connection<'a> {
             started: now,
             heard: now,
             blocked: None,
-        })
+            shallow: false,
+        }))
     }
 
     /// Serves the viewer until one of the two ends it.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let end = match self.serve().await {
             Ok(()) => return,
             Err(end) => end,
@@ -131,24 +136,28 @@ impl<'a> Connection<'a> {
             }
             _ => debug!(sent, "{end}"),
         }
-        let stopping = self.shared.stopping.cancelled();
-        match end {
-            End::Rejected(_) => linger(self.socket, LINGER).await,
-            End::Drained => {
-                let played = !self.streams.is_empty();
-                tokio::select! {
-                    () = linger(self.socket, if played { LAST_BYTES } else { LINGER }) => {}
-                    () = stopping => {}
-                }
-            }
-            _ => {}
+        let (socket, shared) = (self.socket, self.shared);
+        let limit = match end {
+            End::Rejected(_) => LINGER,
+            End::Drained if self.streams.is_empty() => LINGER,
+            End::Drained => LAST_BYTES,
+            _ => return,
+        };
+        drop(self);
+        tokio::select! {
+            () = linger(socket, limit) => {}
+            () = shared.stages.reached(Stage::Stopping) => {}
         }
     }
 
     async fn serve(&mut self) -> Result<(), End> {
-        let draining = self.shared.draining.clone();
+        let mut alarm = std::pin::pin!(Alarm::new(self.shared));
         loop {
             let now = Instant::now();
+            let stage = alarm.as_mut().stage();
+            if stage == Stage::Stopping {
+                return Err(End::Stopping);
+            }
             self.events();
             self.server.check()?;
             let Standstill { blocked, wake } = self.advance(now).await?;
@@ -158,7 +167,7 @@ impl<'a> Connection<'a> {
             if let Some(word) = self.rejected.filter(|_| self.sender.is_idle()) {
                 return Err(End::Rejected(word));
             }
-            if draining.is_cancelled() && self.is_done() {
+            if stage == Stage::Draining && self.is_done() {
                 return Err(End::Drained);
             }
             if !blocked && self.has_room() && self.server.has_event() {
@@ -167,20 +176,13 @@ impl<'a> Connection<'a> {
             }
             let deadline = self.deadline(now)?;
             // While the viewer takes nothing there is nothing to wake up for.
-            let wake = wake.filter(|_| !blocked);
+            let wake = wake.filter(|_| !blocked).map(|wake| self.shared.tick(wake));
             let until = wake.map_or(deadline, |wake| wake.min(deadline));
-            let may_read = self.has_room() && self.leftovers.len() < MAX_LEFTOVERS;
-            let (socket, shared) = (self.socket, self.shared);
-            tokio::select! {
-                readable = socket.readable(), if may_read => {
-                    readable?;
-                    self.read()?;
-                }
-                writable = socket.writable(), if blocked => writable?,
-                () = self.jobs() => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-                () = draining.cancelled(), if !draining.is_cancelled() => {}
-                () = shared.stopping.cancelled() => return Err(End::Stopping),
+            match self.wait(alarm.as_mut(), until, blocked).await? {
+                Woken::Readable => self.read()?,
+                Woken::Job(id, done) => self.done(id, done),
+                Woken::Length(transaction, opened) => self.answer_length(transaction, opened),
+                Woken::Other => {}
             }
         }
     }
@@ -222,18 +224,14 @@ impl<'a> Connection<'a> {
         let viewer = self.viewer.as_ref().filter(|_| self.sender.is_free())?;
         let several = self
             .streams
-            .values()
+            .iter()
             .filter(|stream| stream.is_active())
             .count()
             > 1;
         let most = if several { SHARED_RUN } else { u32::MAX };
-        let ids: Vec<u32> = {
-            let from = self.streams.range(self.turn..).map(|(id, _)| *id);
-            from.chain(self.streams.range(..self.turn).map(|(id, _)| *id))
-                .collect()
-        };
-        for id in ids {
-            let Some(stream) = self.streams.get_mut(&id) else {
+        let turn = self.turn;
+        for nth in 0..self.streams.len() {
+            let Some(stream) = self.streams.in_turn(turn, nth) else {
                 continue;
             };
             let mut steps = 0;
@@ -264,7 +262,7 @@ impl<'a> Connection<'a> {
                 }
             }
             if !self.sender.is_free() {
-                self.turn = id.saturating_add(1);
+                self.turn = stream.id().saturating_add(1);
                 break;
             }
         }
@@ -282,6 +280,7 @@ impl<'a> Connection<'a> {
     /// Sends until the socket takes no more, nothing is left, or others have to get a turn.
     async fn advance(&mut self, now: Instant) -> Result<Standstill, End> {
         let mut turn = 0;
+        self.bound_unsent();
         loop {
             // Replies and the media behind them leave together.
             let wake = self.drive(now);
@@ -320,35 +319,16 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Waits for a job and takes its result. Pending for ever where there is none.
-    async fn jobs(&mut self) {
-        let Self {
-            streams,
-            lengths,
-            leftovers,
-            ..
-        } = self;
-        let (id, done) = poll_fn(|cx| {
-            if let Poll::Ready(Some(length)) = lengths.poll_next_unpin(cx) {
-                return Poll::Ready((0, Some(Err(length))));
-            }
-            if let Poll::Ready(Some(_)) = leftovers.poll_next_unpin(cx) {
-                return Poll::Ready((0, None));
-            }
-            for (id, stream) in streams.iter_mut() {
-                for slot in stream.jobs() {
-                    if let Poll::Ready(done) = slot.poll(cx) {
-                        return Poll::Ready((*id, done.map(Ok)));
-                    }
-                }
-            }
-            Poll::Pending
-        })
-        .await;
-        match done {
-            Some(Ok(done)) => self.done(id, done),
-            Some(Err((transaction, opened))) => self.answer_length(transaction, opened),
-            None => {}
+    /// Keeps what waits in the kernel small for those who are paced, so that a seek is not behind
+    /// it; for those who take what comes it would only cost wake-ups (benches/RESULTS.md).
+    fn bound_unsent(&mut self) {
+        let shallow = self
+            .streams
+            .iter()
+            .any(|stream| stream.is_active() && stream.is_paced());
+        if shallow != self.shallow {
+            self.shallow = shallow;
+            socket::bound_unsent(self.socket, shallow);
         }
     }
 
@@ -358,7 +338,7 @@ impl<'a> Connection<'a> {
 
     /// When the connection has to end if nothing changes until then.
     fn deadline(&mut self, now: Instant) -> Result<Instant, End> {
-        if self.streams.values().any(Stream::is_open) {
+        if self.streams.iter().any(Stream::is_open) {
             self.heard = now;
         }
         let rules = &self.shared.rules;
@@ -379,6 +359,6 @@ impl<'a> Connection<'a> {
 
     /// Whether nothing is under way that a draining server waits for.
     fn is_done(&self) -> bool {
-        self.sender.is_idle() && self.streams.values().all(|stream| !stream.is_active())
+        self.sender.is_idle() && self.streams.iter().all(|stream| !stream.is_active())
     }
 }

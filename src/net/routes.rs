@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use crate::catalog::Objects;
 use crate::catalog::host::{ConnectTarget, HostTable};
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
@@ -32,6 +34,8 @@ pub struct Routes {
     pub hosts: HostTable<Route>,
     /// How names become objects.
     pub objects: Arc<Objects>,
+    /// Where work for viewers runs that waits or computes.
+    pub background: Handle,
     /// Which codecs may be sent.
     pub policy: EnhancedPolicy,
 }
@@ -57,6 +61,7 @@ impl Routes {
             distribution: Arc::clone(&route.id),
             origin: Arc::clone(&route.origin),
             objects: Arc::clone(&self.objects),
+            background: self.background.clone(),
             app_rest: target.folder,
             policy: self.policy,
             announced: announced(connect),

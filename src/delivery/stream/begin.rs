@@ -74,7 +74,7 @@ impl Stream {
     /// Begins to play an open object somewhere.
     pub(super) fn enter(&mut self, cx: &mut Context<'_>, playing: Playing, entry: Entry) {
         let duration = playing.opened.object.info().duration;
-        let find = job::find(&playing.opened, entry.time);
+        let find = job::find(cx.viewer, &playing.opened, entry.time);
         let playing = self.playing.insert(Playing { entry, ..playing });
         self.rejoining = None;
         if duration.is_some_and(|duration| entry.time > duration) {

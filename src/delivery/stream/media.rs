@@ -1,7 +1,5 @@
 //! From what the player asks for to runs in the sender: segments, prefaces, shared bytes or copies.
 
-use std::time::Instant;
-
 use super::{Context, Step, Stream};
 use crate::catalog::{PlayError, Segment};
 use crate::delivery::job::{self, Opened};
@@ -13,7 +11,7 @@ use crate::render::{Patched, SegmentId, patch};
 use crate::units::MediaTime;
 
 impl Stream {
-    pub(super) fn need(&mut self, now: Instant, id: SegmentId) -> Step {
+    pub(super) fn need(&mut self, cx: &Context<'_>, id: SegmentId) -> Step {
         if self.job.is_busy() {
             return Step::Idle;
         }
@@ -23,11 +21,11 @@ impl Stream {
         let Opened { object, rendering } = &playing.opened;
         match (object.cached(*rendering, id), &mut playing.player) {
             (Some(segment), Some(player)) => {
-                player.supply(now, id, segment);
+                player.supply(cx.now, id, segment);
                 Step::Progress
             }
             _ => {
-                self.job.start(job::load(&playing.opened, id));
+                self.job.start(job::load(cx.viewer, &playing.opened, id));
                 Step::Progress
             }
         }

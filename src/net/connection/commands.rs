@@ -52,7 +52,7 @@ impl Connection<'_> {
             }
             Event::DeleteStream { stream } => {
                 self.with_stream(stream, |stream, cx| stream.close(cx));
-                if let Some(mut stream) = self.streams.remove(&stream) {
+                if let Some(mut stream) = self.streams.remove(stream) {
                     let jobs = stream.jobs().into_iter().filter_map(Slot::take);
                     self.leftovers.extend(jobs);
                 }
@@ -87,7 +87,7 @@ impl Connection<'_> {
 
     /// Whether a new play may begin; tells the viewer where not.
     fn may_play(&mut self, stream: u32, name: &str) -> bool {
-        let stopping = self.shared.draining.is_cancelled();
+        let stopping = self.shared.stages.is_draining();
         if stopping {
             reply::refused(&mut self.server, stream, name, "the server is stopping");
         }
@@ -103,10 +103,7 @@ impl Connection<'_> {
     ) {
         let Some(viewer) = &self.viewer else { return };
         let buffer = self.buffer;
-        let stream = self
-            .streams
-            .entry(id)
-            .or_insert_with(|| Stream::new(id, buffer));
+        let stream = self.streams.get_or_insert(id, || Stream::new(id, buffer));
         let mut cx = Context {
             viewer,
             server: &mut self.server,

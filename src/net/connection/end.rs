@@ -44,14 +44,20 @@ pub(super) async fn linger(socket: &TcpStream, limit: Duration) {
     // Where this fails the viewer is gone, and reading says so.
     let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
     let drained = async {
-        let mut buffer = [0; READ_BYTES];
         while socket.readable().await.is_ok() {
-            match socket.try_read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return,
+            if has_ended(socket) {
+                return;
             }
         }
     };
     let _ = tokio::time::timeout(limit, drained).await;
+}
+
+// A function of its own, so that the buffer is no part of every connection's task.
+fn has_ended(socket: &TcpStream) -> bool {
+    let mut buffer = [0; READ_BYTES];
+    match socket.try_read(&mut buffer) {
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        Ok(read) => read == 0,
+    }
 }
