@@ -12,6 +12,7 @@
 pub mod descriptors;
 pub mod flight;
 pub mod memory;
+mod pages;
 pub mod rendered;
 pub mod segment;
 

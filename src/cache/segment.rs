@@ -1,12 +1,12 @@
 //! One segment's bytes: written once, sealed, read by any number of viewers, gone with its last
 //! handle.
 //!
-//! A segment of 64 KiB or more is a memfd of its own, so that it can go to a socket by `sendfile`
-//! without being copied in user space; a smaller one lies on the heap, where a plain write costs
-//! less than a descriptor. What makes eviction safe is that a file is never written, cut or
-//! punched after it was sealed: closing it leaves the pages that sockets have queued to the
+//! A segment of 64 KiB or more is a file in memory of its own (`pages.rs`), so that it can go to a
+//! socket by `sendfile` without being copied in user space; a smaller one lies on the heap, where a
+//! plain write costs less than a descriptor. What makes eviction safe is that a file is never written, cut or
+//! punched after it was made: closing it leaves the pages that sockets have queued to the
 //! sockets. (Measured: punching ranges out of one large memfd does corrupt queued bytes.) The
-//! seals hold this against mistakes of our own: the kernel refuses such calls.
+//! kernel holds this against mistakes of our own: it refuses such calls.
 //!
 //! All lengths and positions are in bytes.
 
@@ -17,9 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-
 use super::memory::Weigh;
+use super::pages::Fresh;
 
 /// From this length on a segment is a file of its own. Below it, one copy into the socket costs
 /// less than creating, sealing and closing a file, and low bit rates would use up descriptors.
@@ -56,23 +55,26 @@ enum Bytes {
 }
 
 impl SegmentFile {
-    /// Keeps `bytes`: in a sealed memfd from [`FILE_FROM`] bytes on, else on the heap. Without a
+    /// Keeps `bytes`: in a file in memory from [`FILE_FROM`] bytes on, else on the heap. Without a
     /// descriptor to spare a long segment goes to the heap too, which is counted
     /// ([`heap_fallbacks`]) and logged.
     ///
     /// # Errors
-    /// Those of writing to the memfd: no memory left.
+    /// Those of writing to the file: no memory left.
     pub fn new(bytes: impl AsRef<[u8]>) -> io::Result<Self> {
         let bytes = bytes.as_ref();
         if bytes.len() < FILE_FROM {
             return Ok(Self::on_heap(bytes));
         }
-        match memfd_create("segment", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING) {
-            Ok(fd) => Self::in_file(File::from(fd), bytes),
-            Err(error) => {
-                fell_back(error.into());
-                Ok(Self::on_heap(bytes))
-            }
+        let mut fresh = match Fresh::new() {
+            Ok(fresh) => fresh,
+            Err(error) => return Ok(Self::fall_back(bytes, error)),
+        };
+        // In one piece: the kernel chooses its pages by the length of a write.
+        fresh.file().write_all(bytes)?;
+        match fresh.close() {
+            Ok(file) => Self::in_file(file, bytes.len()),
+            Err(error) => Ok(Self::fall_back(bytes, error)),
         }
     }
 
@@ -86,13 +88,15 @@ impl SegmentFile {
         }
     }
 
-    fn in_file(mut file: File, bytes: &[u8]) -> io::Result<Self> {
-        file.write_all(bytes)?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&file, seals)?;
-        let resident = resident(&file)?.max(bytes.len());
+    fn fall_back(bytes: &[u8], error: io::Error) -> Self {
+        fell_back(error);
+        Self::on_heap(bytes)
+    }
+
+    fn in_file(file: File, len: usize) -> io::Result<Self> {
+        let resident = resident(&file)?.max(len);
         Ok(Self {
-            len: bytes.len(),
+            len,
             bytes: Bytes::File(file),
             counted: Counted::new(resident, 1),
         })
@@ -217,6 +221,7 @@ fn fell_back(error: io::Error) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rustix::fs::{MemfdFlags, memfd_create};
     use rustix::io::Errno;
     use sha2::{Digest, Sha256};
     use std::io::Read;
@@ -283,15 +288,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_sealed_against_every_change() {
+    fn a_file_is_closed_against_every_change() {
         let segment = SegmentFile::new(noise(1, MIB)).unwrap();
         let fd = segment.fd().unwrap();
-        assert_eq!(rustix::io::pwrite(fd, b"x", 0), Err(Errno::PERM));
-        assert_eq!(rustix::fs::ftruncate(fd, 0), Err(Errno::PERM));
-        assert_eq!(rustix::fs::ftruncate(fd, 2 << 20), Err(Errno::PERM));
-        assert_eq!(fcntl_add_seals(fd, SealFlags::WRITE), Err(Errno::PERM));
         let punch = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
-        assert_eq!(rustix::fs::fallocate(fd, punch, 0, 4096), Err(Errno::PERM));
+        let refused = [
+            rustix::io::pwrite(fd, b"x", 0).err(),
+            rustix::fs::ftruncate(fd, 0).err(),
+            rustix::fs::ftruncate(fd, 2 << 20).err(),
+            rustix::fs::fallocate(fd, punch, 0, 4096).err(),
+        ];
+        // Sealed, or open for reading only.
+        for error in refused {
+            let error = error.expect("refused");
+            assert!(
+                [Errno::PERM, Errno::BADF, Errno::INVAL].contains(&error),
+                "{error}"
+            );
+        }
         assert_eq!(read(&segment, 0..MIB), noise(1, MIB));
     }
 
