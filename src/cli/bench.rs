@@ -161,7 +161,9 @@ fn positive(text: &str) -> Result<Duration, String> {
 }
 
 fn http_url(text: &str) -> Result<String, String> {
-    let is_one = text.strip_prefix("http://").is_some_and(|it| !it.is_empty());
+    let is_one = text
+        .strip_prefix("http://")
+        .is_some_and(|it| !it.is_empty());
     let told = || format!("{text:?} is not of the form http://HOST:PORT/PATH");
     is_one.then(|| text.to_owned()).ok_or_else(told)
 }
@@ -179,7 +181,9 @@ impl Args {
             targets.extend(self.name.iter().map(|name| first.with_name(name)));
         }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.and_then(|threads| usize::try_from(threads).ok());
+        let threads = self
+            .threads
+            .and_then(|threads| usize::try_from(threads).ok());
         let ramp = Duration::from_secs_f64(self.players as f64 / RAMP_RATE);
         let length = self.length.map(|length| length.as_millis() as u64);
         let buffer = u32::try_from(self.buffer.as_millis()).unwrap_or(u32::MAX);
@@ -190,7 +194,11 @@ impl Args {
             players: usize::try_from(self.players).unwrap_or(usize::MAX),
             ramp: self.ramp.unwrap_or(ramp),
             duration: self.duration,
-            buffer: if self.unpaced { Options::UNPACED } else { buffer },
+            buffer: if self.unpaced {
+                Options::UNPACED
+            } else {
+                buffer
+            },
             start: self.start,
             length,
             seek_every: self.seek_every,
@@ -229,11 +237,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Plays, and shows how it goes.
-async fn measure(
-    options: Options,
-    stop: &signals::Stop,
-    quiet: bool,
-) -> anyhow::Result<Report> {
+async fn measure(options: Options, stop: &signals::Stop, quiet: bool) -> anyhow::Result<Report> {
     let mut progress = Progress::new(quiet, options.players);
     let run = load::run(options, &stop.soon, |now| progress.show(now));
     let report = tokio::select! {
@@ -279,7 +283,10 @@ fn judge(args: &Args, report: &Report) -> anyhow::Result<()> {
     }
     let failed = report.players.failed;
     if failed > args.max_errors {
-        bail!("{failed} players failed, more than {}{why}", args.max_errors);
+        bail!(
+            "{failed} players failed, more than {}{why}",
+            args.max_errors
+        );
     }
     Ok(())
 }

@@ -227,8 +227,8 @@ impl<'a> Player<'a> {
                 }
             }
         };
-        let read = take(&self.socket, skippable, |bytes| hear(bytes, session))
-            .map_err(Failure::Socket)?;
+        let read =
+            take(&self.socket, skippable, |bytes| hear(bytes, session)).map_err(Failure::Socket)?;
         if let Taken::Skipped(len) = read.taken {
             self.session.skipped(len);
             hear(&[], &mut self.session);

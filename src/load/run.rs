@@ -47,7 +47,9 @@ pub enum LoadError {
         source: io::Error,
     },
     /// More players than this process may have sockets.
-    #[error("{players} players need more open files than this process may have ({limit}): raise `ulimit -n`")]
+    #[error(
+        "{players} players need more open files than this process may have ({limit}): raise `ulimit -n`"
+    )]
     Descriptors {
         /// How many were asked for.
         players: usize,
@@ -156,7 +158,9 @@ impl Samples {
         if server.is_none() {
             match watch {
                 Watch::Nothing => {}
-                Watch::Processes(pids) => return Err(LoadError::Watch(format!("process {pids:?}"))),
+                Watch::Processes(pids) => {
+                    return Err(LoadError::Watch(format!("process {pids:?}")));
+                }
                 Watch::Metrics(url) => return Err(LoadError::Watch(format!("metrics at {url}"))),
             }
         }

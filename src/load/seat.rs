@@ -145,6 +145,9 @@ mod tests {
                 messages: 1,
             });
         }
-        assert_eq!((tally.wire.get(), tally.media.get(), tally.messages.get()), (25, 12, 1));
+        assert_eq!(
+            (tally.wire.get(), tally.media.get(), tally.messages.get()),
+            (25, 12, 1)
+        );
     }
 }

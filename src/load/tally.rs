@@ -13,6 +13,9 @@ use hdrhistogram::{CreationError, Histogram};
 /// Significant digits of latencies: 0.1 %.
 const DIGITS: u8 = 3;
 
+/// Longer times count as this one, so that a histogram stays small: it is longer than any play.
+const LATENCY_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Latencies, microseconds.
 pub(super) type Latency = Histogram<u64>;
 
@@ -155,6 +158,40 @@ impl Rare {
 
 /// Records a latency.
 pub(super) fn record(latency: &mut Latency, took: Duration) {
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    latency.saturating_record(micros);
+    let micros = u64::try_from(took.min(LATENCY_MAX).as_micros()).unwrap_or_default();
+    // It grows up to any number, so there is no error to handle.
+    let _ = latency.record(micros);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_of_any_length_are_kept() {
+        let mut rare = Rare::new().unwrap();
+        for millis in [0, 1, 90_000, u64::MAX] {
+            record(&mut rare.connect, Duration::from_millis(millis));
+        }
+        let mut sum = Rare::new().unwrap();
+        sum.add(&rare);
+        assert_eq!(sum.connect.len(), 4);
+        assert_eq!(sum.connect.min(), 0);
+        let about = |micros: u64, wanted: u64| micros.abs_diff(wanted) <= wanted / 1000;
+        assert!(about(sum.connect.value_at_quantile(0.75), 90_000_000));
+        assert!(about(sum.connect.max(), 24 * 3600 * 1_000_000));
+    }
+
+    #[test]
+    fn of_errors_the_first_of_a_kind_is_told() {
+        let tallies = [Tally::new().unwrap(), Tally::new().unwrap()];
+        tallies[0].error("play", "a");
+        tallies[1].error("play", "b");
+        tallies[1].error("closed", "c");
+        let mut sum = Rare::new().unwrap();
+        tallies.iter().for_each(|tally| sum.add(&tally.rare()));
+        let told = |kind: &str| (sum.errors[kind].count, sum.errors[kind].example.clone());
+        assert_eq!(told("play"), (2, "a".to_owned()));
+        assert_eq!(told("closed"), (1, "c".to_owned()));
+    }
 }

@@ -154,11 +154,23 @@ mod tests {
     #[test]
     fn urls_fall_apart_as_ffmpeg_has_it() {
         for (url, parts_wanted) in [
-            ("rtmp://h/cfx/st/mp4:a/b.mp4", wanted("h", 1935, "cfx/st", "mp4:a/b.mp4")),
-            ("rtmp://h:19350/cfx/st/clip", wanted("h", 19350, "cfx/st", "clip")),
+            (
+                "rtmp://h/cfx/st/mp4:a/b.mp4",
+                wanted("h", 1935, "cfx/st", "mp4:a/b.mp4"),
+            ),
+            (
+                "rtmp://h:19350/cfx/st/clip",
+                wanted("h", 19350, "cfx/st", "clip"),
+            ),
             ("rtmp://h/vod/big.mp4", wanted("h", 1935, "vod", "big.mp4")),
-            ("rtmp://h/vod/mp4:a/b.mp4", wanted("h", 1935, "vod", "mp4:a/b.mp4")),
-            ("rtmp://h/vod/inst/a/b?x=1", wanted("h", 1935, "vod/inst", "a/b?x=1")),
+            (
+                "rtmp://h/vod/mp4:a/b.mp4",
+                wanted("h", 1935, "vod", "mp4:a/b.mp4"),
+            ),
+            (
+                "rtmp://h/vod/inst/a/b?x=1",
+                wanted("h", 1935, "vod/inst", "a/b?x=1"),
+            ),
             ("rtmp://[::1]:7/a/b", wanted("::1", 7, "a", "b")),
             ("rtmp://[::1]/a/b", wanted("::1", 1935, "a", "b")),
         ] {
@@ -170,7 +182,10 @@ mod tests {
     #[test]
     fn the_application_can_be_said() {
         let target = Target::parse("rtmp://h/vod/dir/clip.mp4", Some("vod")).unwrap();
-        assert_eq!((target.app.as_str(), target.name.as_str()), ("vod", "dir/clip.mp4"));
+        assert_eq!(
+            (target.app.as_str(), target.name.as_str()),
+            ("vod", "dir/clip.mp4")
+        );
         assert_eq!(target.tc_url(), "rtmp://h/vod");
         assert!(Target::parse("rtmp://h/vod/clip", Some("live")).is_err());
         assert!(Target::parse("rtmp://h/vod/", Some("vod")).is_err());
@@ -179,8 +194,18 @@ mod tests {
     #[test]
     fn what_is_no_url_is_an_error() {
         for url in [
-            "", "http://h/a/b", "rtmp://", "rtmp://h", "rtmp://h/", "rtmp://h/a", "rtmp://h/a/",
-            "rtmp:///a/b", "rtmp://h:0/a/b", "rtmp://h:x/a/b", "rtmp://[::1/a/b", "rtmp://[::1]x/a/b",
+            "",
+            "http://h/a/b",
+            "rtmp://",
+            "rtmp://h",
+            "rtmp://h/",
+            "rtmp://h/a",
+            "rtmp://h/a/",
+            "rtmp:///a/b",
+            "rtmp://h:0/a/b",
+            "rtmp://h:x/a/b",
+            "rtmp://[::1/a/b",
+            "rtmp://[::1]x/a/b",
             "rtmp://h//b",
         ] {
             assert!(Target::parse(url, None).is_err(), "{url:?}");

@@ -40,7 +40,7 @@ mod tests {
         let count = |zipf: &Zipf| {
             let mut counts = vec![0; 4];
             for step in 0..2500 {
-                counts[zipf.choose(f64::from(step) / 2500.0)] += 1;
+                counts[zipf.choose((f64::from(step) + 0.5) / 2500.0)] += 1;
             }
             counts
         };

@@ -66,7 +66,10 @@ impl Progress {
     fn line(&self, now: &load::Progress) -> String {
         let sample = &now.sample;
         let rate = now.rate * 8e-9;
-        let mut line = format!("{} of {} playing, {rate:.2} Gbit/s", sample.playing, self.players);
+        let mut line = format!(
+            "{} of {} playing, {rate:.2} Gbit/s",
+            sample.playing, self.players
+        );
         for (count, word) in [
             (sample.ended, "ended"),
             (sample.underruns, "underruns"),

@@ -15,17 +15,26 @@ pub fn render(report: &Report) -> String {
 fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     head(report, out)?;
     players(report, out)?;
-    writeln!(out, "\nlatency, ms          p50       p90       p99      max        n")?;
+    writeln!(
+        out,
+        "\nlatency, ms          p50       p90       p99      max        n"
+    )?;
     let latency = &report.latency_ms;
     percentiles(out, "connect", &latency.connect)?;
     percentiles(out, "first byte", &latency.first_byte)?;
     percentiles(out, "seek", &latency.seek)?;
     percentiles(out, "to the end", &latency.complete)?;
-    writeln!(out, "\n                 seconds  Gbit/s        GB   server CPU  per GB     tool CPU  per GB")?;
+    writeln!(
+        out,
+        "\n                 seconds  Gbit/s        GB   server CPU  per GB     tool CPU  per GB"
+    )?;
     window(out, "whole run", &report.whole)?;
     match &report.steady {
         Some(steady) => window(out, "steady", steady)?,
-        None => writeln!(out, "  steady         (no second in which all players played)")?,
+        None => writeln!(
+            out,
+            "  steady         (no second in which all players played)"
+        )?,
     }
     memory(report, out)
 }
@@ -43,7 +52,11 @@ fn head(report: &Report, out: &mut String) -> std::fmt::Result {
         [] => String::new(),
     };
     writeln!(out, "{what}")?;
-    let early = if report.interrupted { ", stopped early" } else { "" };
+    let early = if report.interrupted {
+        ", stopped early"
+    } else {
+        ""
+    };
     writeln!(
         out,
         "{} players over {:.1} s, then {:.0} s; {pace}; start {}{early}\n",

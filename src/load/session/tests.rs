@@ -29,7 +29,12 @@ fn typed(type_id: u8, values: &[Value]) -> Vec<u8> {
 fn status(code: &str, level: &str) -> Vec<u8> {
     let info = [("level", level), ("code", code)];
     let info = info.map(|(name, text)| (name.to_owned(), text.into()));
-    said(&["onStatus".into(), 0.0.into(), Value::Null, Value::Object(info.into())])
+    said(&[
+        "onStatus".into(),
+        0.0.into(),
+        Value::Null,
+        Value::Object(info.into()),
+    ])
 }
 
 fn video(time: u32, body: &[u8]) -> Vec<u8> {
@@ -65,9 +70,22 @@ fn ready() -> Session {
     let mut session = session();
     let mut answer = vec![3];
     answer.extend([9; 2 * BLOCK]);
-    answer.extend(said(&["_result".into(), 1.0.into(), Value::Null, Value::Null]));
-    answer.extend(said(&["_result".into(), 2.0.into(), Value::Null, 1.0.into()]));
-    assert_eq!(events(&mut session, &answer), [Event::Connected, Event::Ready]);
+    answer.extend(said(&[
+        "_result".into(),
+        1.0.into(),
+        Value::Null,
+        Value::Null,
+    ]));
+    answer.extend(said(&[
+        "_result".into(),
+        2.0.into(),
+        Value::Null,
+        1.0.into(),
+    ]));
+    assert_eq!(
+        events(&mut session, &answer),
+        [Event::Connected, Event::Ready]
+    );
     drain(&mut session);
     session
 }
@@ -84,7 +102,7 @@ fn it_opens_a_stream_of_our_own_server_and_plays() {
         let _ = server.input(&up);
         while let Some(event) = server.event() {
             if let Heard::Connect(connect) = &event {
-                assert_eq!(connect.app, "cfx/st");
+                assert_eq!(connect.app(), "cfx/st");
                 server.accept_connect();
             }
             heard.push(format!("{event:?}"));
@@ -100,7 +118,10 @@ fn it_opens_a_stream_of_our_own_server_and_plays() {
     }
     assert_eq!(told, [Event::Connected, Event::Ready]);
     let heard = heard.join("\n");
-    assert!(heard.contains("mp4:film") && heard.contains("3000"), "{heard}");
+    assert!(
+        heard.contains("mp4:film") && heard.contains("3000"),
+        "{heard}"
+    );
 }
 
 #[test]
@@ -111,7 +132,10 @@ fn commands_are_those_that_a_server_reads() {
     session.pause(true, 99);
     session.renew();
     let sent = messages(&drain(&mut session));
-    let set = UserControl::SetBufferLength { stream: 1, millis: 700 };
+    let set = UserControl::SetBufferLength {
+        stream: 1,
+        millis: 700,
+    };
     assert_eq!(UserControl::parse(&sent[0].payload), Ok(set));
     let commands: Vec<(u32, String)> = sent[1..]
         .iter()
@@ -146,7 +170,11 @@ fn media_is_counted_and_timed_from_the_first_that_plays() {
     events(&mut session, &picture[14..]);
     events(&mut session, &video(700, &[0x27; 300]));
     events(&mut session, &video(600, &[0x27; 1]));
-    assert_eq!(session.times(), Some((500, 500)), "0x27 0x27 is no picture of AVC");
+    assert_eq!(
+        session.times(),
+        Some((500, 500)),
+        "0x27 0x27 is no picture of AVC"
+    );
     events(&mut session, &video(700, &[0x27, 1, 2]));
     assert_eq!(session.times(), Some((500, 700)));
     let counts = session.counts();
@@ -166,7 +194,10 @@ fn after_a_seek_media_counts_from_its_answer_on() {
     assert_eq!(events(&mut session, &notify), [Event::Sought]);
     assert_eq!((session.times(), session.has_media()), (None, false));
     events(&mut session, &video(89_000, &[0x17, 1]));
-    assert_eq!((session.times(), session.has_media()), (Some((89_000, 89_000)), true));
+    assert_eq!(
+        (session.times(), session.has_media()),
+        (Some((89_000, 89_000)), true)
+    );
 }
 
 #[test]
@@ -200,7 +231,10 @@ fn the_length_comes_from_metadata() {
         let list = vec![("duration".to_owned(), seconds.into())];
         typed(18, &["onMetaData".into(), Value::EcmaArray(list)])
     };
-    assert_eq!(events(&mut session, &metadata(12.3456)), [Event::Length(12_346)]);
+    assert_eq!(
+        events(&mut session, &metadata(12.3456)),
+        [Event::Length(12_346)]
+    );
     for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
         assert_eq!(events(&mut session, &metadata(seconds)), [], "{seconds}");
     }
@@ -217,7 +251,12 @@ fn pings_are_answered_and_windows_acknowledged() {
     events(&mut session, &video(0, &[0x27; 7000]));
     let sent = messages(&drain(&mut session));
     let kinds: Vec<u8> = sent.iter().map(|message| message.type_id).collect();
-    assert_eq!(kinds, [3], "one acknowledgement for {} bytes", session.counts().wire);
+    assert_eq!(
+        kinds,
+        [3],
+        "one acknowledgement for {} bytes",
+        session.counts().wire
+    );
     let total = u32::try_from(session.counts().wire).unwrap();
     assert_eq!(sent[0].payload[..], total.to_be_bytes());
 }
@@ -227,7 +266,10 @@ fn a_refused_connect_ends_the_session_with_the_servers_words() {
     let mut session = session();
     let mut answer = vec![3];
     answer.extend([9; 2 * BLOCK]);
-    let info = [("code", "NetConnection.Connect.Rejected"), ("description", "no")];
+    let info = [
+        ("code", "NetConnection.Connect.Rejected"),
+        ("description", "no"),
+    ];
     let info = info.map(|(name, text)| (name.to_owned(), text.into()));
     let info = Value::Object(info.into());
     answer.extend(said(&["_error".into(), 1.0.into(), Value::Null, info]));
@@ -235,7 +277,10 @@ fn a_refused_connect_ends_the_session_with_the_servers_words() {
     let text = "connect is refused: NetConnection.Connect.Rejected: no";
     assert_eq!(error.to_string(), text);
     let mut other = super::tests::session();
-    assert_eq!(other.event(&mut &b"HTTP"[..]), Err(SessionError::Version(b'H')));
+    assert_eq!(
+        other.event(&mut &b"HTTP"[..]),
+        Err(SessionError::Version(b'H'))
+    );
 }
 
 #[test]

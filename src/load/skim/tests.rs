@@ -14,8 +14,20 @@ struct Written {
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    let csid = prop_oneof![3u32..8, Just(63), Just(64), Just(319), Just(320), Just(65_599)];
-    let step = prop_oneof![0u32..100, Just(0xff_fffe), Just(0xff_ffff), Just(0x0100_0005)];
+    let csid = prop_oneof![
+        3u32..8,
+        Just(63),
+        Just(64),
+        Just(319),
+        Just(320),
+        Just(65_599)
+    ];
+    let step = prop_oneof![
+        0u32..100,
+        Just(0xff_fffe),
+        Just(0xff_ffff),
+        Just(0x0100_0005)
+    ];
     let type_id = prop_oneof![Just(8u8), Just(9), Just(18), Just(20), Just(4), Just(99)];
     let body = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..6),
@@ -154,7 +166,11 @@ fn expected(bytes: &[u8]) -> Result<Vec<Seen>, crate::rtmp::chunk::ChunkError> {
 
 /// What the skimmer makes of it when it gets it in pieces of these lengths, one after another, and
 /// throws away unseen what it may.
-fn skimmed(bytes: &[u8], pieces: &[usize], discard: bool) -> (Result<(), SkimError>, Vec<Seen>, u64) {
+fn skimmed(
+    bytes: &[u8],
+    pieces: &[usize],
+    discard: bool,
+) -> (Result<(), SkimError>, Vec<Seen>, u64) {
     let mut skimmer = Skimmer::new();
     let mut seen = Vec::new();
     let mut at = 0;
@@ -268,7 +284,15 @@ fn heads_of_codecs_are_nothing_to_play() {
 #[test]
 fn a_long_message_is_kept_in_part() {
     let mut bytes = Vec::new();
-    write_message(&mut bytes, 128, 5, Millis(0), 18, 1, &vec![3; BODY_MAX + 500]);
+    write_message(
+        &mut bytes,
+        128,
+        5,
+        Millis(0),
+        18,
+        1,
+        &vec![3; BODY_MAX + 500],
+    );
     write_message(&mut bytes, 128, 5, Millis(0), 18, 1, &[4]);
     let (_, seen, _) = skimmed(&bytes, &[777], false);
     let body = |body: Vec<u8>| {
@@ -301,5 +325,8 @@ fn what_is_no_chunk_stream_is_an_error() {
     let mut twice = vec![6, 0, 0, 0, 0, 1, 0, 9, 1, 0, 0, 0];
     twice.extend([0; 128]);
     twice.extend([6, 0, 0, 0, 0, 1, 0, 9, 1, 0, 0, 0]);
-    assert_eq!(skimmed(&twice, &[3000], false).0, Err(SkimError::Interrupted(6)));
+    assert_eq!(
+        skimmed(&twice, &[3000], false).0,
+        Err(SkimError::Interrupted(6))
+    );
 }

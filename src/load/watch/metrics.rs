@@ -34,7 +34,11 @@ async fn get(url: &str) -> Option<String> {
     let request = format!("GET /{path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer).await.ok()?;
+    stream
+        .take(ANSWER_MAX)
+        .read_to_end(&mut answer)
+        .await
+        .ok()?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split_whitespace().nth(1)?;
