@@ -13,6 +13,7 @@
 //! | `players` | `started`; `connected`; `played` (had media); `ended` (saw the end); `stopped` (the time was over); `failed`; `plays`, `seeks`, `pauses` of all together |
 //! | `bytes` | `media`, `wire`; `messages` of media |
 //! | `latency_ms` | `connect` (TCP open to `_result` of connect), `first_byte` (play sent to the first media that is no codec's head), `seek` (seek sent to the first media after its notice), `complete` (play sent to the end): each `count`, `min`, `mean`, `p50`, `p90`, `p99`, `p999`, `max` |
+//! | `latency_curves_ms` | of `connect`, `first_byte`, `seek`: pairs of a percentage and the time within which so many were answered |
 //! | `underruns` | `count`, `players` that had any, `stalled_ms` all together |
 //! | `errors` | a list of `kind` (connect, refused, play, protocol, closed, timeout, seek), `count`, `example` |
 //! | `whole`, `steady` | [`Window`]: the whole run; and from the end of the ramp (2 s later where paced) to the last sample in which 95 % of the players played, `null` if that is shorter than 1 s |
@@ -54,6 +55,7 @@ pub struct Report {
     pub players: Players,
     pub bytes: Bytes,
     pub latency_ms: Latencies,
+    pub latency_curves_ms: Curves,
     pub underruns: Underruns,
     pub errors: Vec<ErrorCount>,
     pub whole: Window,
@@ -128,6 +130,15 @@ pub struct Percentiles {
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
+}
+
+/// How latencies are spread: pairs of a percentage and milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)] // The table above says what each field is.
+pub struct Curves {
+    pub connect: Vec<(f64, f64)>,
+    pub first_byte: Vec<(f64, f64)>,
+    pub seek: Vec<(f64, f64)>,
 }
 
 /// How often and how long playback would have stood still.
@@ -278,6 +289,11 @@ impl Report {
                 seek: Percentiles::of(&rare.seek),
                 complete: Percentiles::of(&rare.complete),
             },
+            latency_curves_ms: Curves {
+                connect: curve(&rare.connect),
+                first_byte: curve(&rare.first_byte),
+                seek: curve(&rare.seek),
+            },
             underruns: Underruns {
                 count: sum(|it| it.underruns.get()),
                 players: sum(|it| it.ran_dry.get()),
@@ -347,6 +363,19 @@ impl Percentiles {
             max: 0.0,
         }
     }
+}
+
+/// Every percent, and the ends.
+fn curve(latency: &Latency) -> Vec<(f64, f64)> {
+    if latency.is_empty() {
+        return Vec::new();
+    }
+    let point = |percent: u32| {
+        let share = f64::from(percent) / 100.0;
+        let micros = latency.value_at_quantile(share);
+        (f64::from(percent), micros as f64 / 1000.0)
+    };
+    (0..=100).map(point).collect()
 }
 
 fn errors(rare: &Rare) -> Vec<ErrorCount> {
@@ -427,5 +456,153 @@ impl Memory {
             rss_bytes_per_player: share(before.rss, seen.rss),
             rss_anon_bytes_per_player: share(before.rss_anon, seen.rss_anon),
         })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::super::tally::record;
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            targets: vec![super::super::Target::parse("rtmp://h/a/b", None).unwrap()],
+            zipf: 0.0,
+            tc_url: None,
+            players: 100,
+            ramp: Duration::from_secs(1),
+            duration: Duration::from_secs(10),
+            buffer: 3000,
+            start: Start::At(1500),
+            length: None,
+            seek_every: None,
+            pause_every: Some(Duration::from_secs(7)),
+            pause_for: Duration::from_secs(2),
+            repeat: true,
+            timeout: Duration::from_secs(10),
+            threads: 1,
+            pids: Vec::new(),
+            metrics: None,
+            seed: 1,
+        }
+    }
+
+    /// One sample a second: 100 players from second 1 on, 95 in second 11, 50 in second 12.
+    fn samples() -> Vec<Sample> {
+        (0..=12_u32)
+            .map(|at| Sample {
+                at: f64::from(at),
+                media_bytes: u64::from(at) * 500_000_000,
+                wire_bytes: u64::from(at) * 625_000_000,
+                started: 100,
+                playing: match at {
+                    0 => 0,
+                    11 => 95,
+                    12 => 50,
+                    _ => 100,
+                },
+                tool_cpu_seconds: f64::from(at) * 0.05,
+                server: Some(Seen {
+                    cpu_seconds: 5.0 + f64::from(at) * 0.25,
+                    rss: (10 << 20) + 4096 * 100 * u64::from(at.min(1)),
+                    rss_anon: 1000,
+                    descriptors: 0,
+                }),
+                ..Sample::default()
+            })
+            .collect()
+    }
+
+    /// A report of a run that went half well.
+    pub(in crate::load::report) fn report() -> Report {
+        let tally = Arc::new(Tally::new().unwrap());
+        tally.started.add(100);
+        tally.played.add(99);
+        tally.failed.add(1);
+        tally.stalled.add(2_500_000);
+        tally.error("play", "<b> said no");
+        record(&mut tally.rare().first_byte, Duration::from_micros(1500));
+        let rare = tally.rare().clone();
+        let tallies = [tally];
+        Report::new(&options(), UNIX_EPOCH, false, &tallies, &rare, samples())
+    }
+
+    #[test]
+    fn the_steady_state_begins_after_ramp_and_bursts_and_ends_with_the_players() {
+        let report = report();
+        let steady = report.steady.unwrap();
+        assert_eq!((steady.from_seconds, steady.seconds), (3.0, 8.0));
+        assert_eq!(steady.media_bytes, 4_000_000_000);
+        assert_eq!(steady.gbit_per_second, 5.0);
+        let server = steady.server.unwrap();
+        assert_eq!((server.seconds, server.percent), (2.0, 25.0));
+        assert_eq!(server.seconds_per_gb, Some(0.5));
+        assert_eq!(
+            (report.whole.seconds, report.whole.from_seconds),
+            (12.0, 0.0)
+        );
+        let unpaced = Options {
+            buffer: Options::UNPACED,
+            ..options()
+        };
+        assert_eq!(steady_from(&unpaced), Some(1.0));
+        let many = Options {
+            players: 1000,
+            ..options()
+        };
+        assert_eq!(steady_from(&many), None);
+    }
+
+    fn steady_from(options: &Options) -> Option<f64> {
+        steady(options, &samples()).map(|window| window.from_seconds)
+    }
+
+    #[test]
+    fn memory_is_shared_out_among_those_who_play() {
+        let memory = report().memory.unwrap();
+        assert_eq!((memory.players, memory.rss_bytes_per_player), (100, 4096.0));
+        assert_eq!(memory.rss_anon_bytes_per_player, 0.0);
+        assert_eq!(Memory::of(&samples()[..1]), None);
+    }
+
+    #[test]
+    fn json_has_the_fields_that_are_promised() {
+        let json = serde_json::to_value(report()).unwrap();
+        for (path, wanted) in [
+            ("/version", "1"),
+            ("/asked/targets/0", "\"rtmp://h/a/b\""),
+            ("/asked/start", "\"1.5 s\""),
+            ("/asked/seek_every_seconds", "null"),
+            ("/asked/pause_every_seconds", "7.0"),
+            ("/players/failed", "1"),
+            ("/latency_ms/first_byte/count", "1"),
+            ("/latency_ms/seek/p99", "0.0"),
+            ("/latency_curves_ms/first_byte/50/0", "50.0"),
+            ("/underruns/stalled_ms", "2500"),
+            ("/errors/0/kind", "\"play\""),
+            ("/steady/server/seconds_per_gb", "0.5"),
+            ("/whole/tool/percent", "5.0"),
+            ("/memory/players", "100"),
+            ("/samples/12/playing", "50"),
+        ] {
+            let value = json.pointer(path).map(ToString::to_string);
+            assert_eq!(value.as_deref(), Some(wanted), "{path}");
+        }
+    }
+
+    #[test]
+    fn text_shows_what_matters() {
+        let text = super::text::render(&report());
+        for part in [
+            "100 started, 99 played",
+            "1 x play: <b> said no",
+            "first byte        1.50",
+            "25.0%  0.500 s",
+            "4.0 KiB a player",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
     }
 }
