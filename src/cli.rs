@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 /// The exit code of a command that is wrong.
 const USAGE: u8 = 2;
 
+mod bench;
 mod demo;
 mod samples;
 mod serve;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Serve(Box<serve::Args>),
     Demo(demo::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// Runs the program with the arguments of the process.
@@ -49,9 +51,14 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
+        Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<clap::Error>() => {
+            // What only the command itself can see to be wrong.
+            error.downcast_ref().map_or(ExitCode::from(USAGE), usage)
+        }
         Err(error) => {
             // With nobody to read it there is nothing left to do.
             let _ = writeln!(std::io::stderr(), "{}", one_line(&error));

@@ -11,6 +11,7 @@ pub mod config;
 pub mod delivery;
 pub mod distribution;
 pub mod http;
+pub mod load;
 pub mod media;
 pub mod net;
 pub mod origin;
