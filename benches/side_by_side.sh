@@ -1,0 +1,15 @@
+#!/bin/sh
+# The table of benches/RESULTS.md: this server and its peers side by side, in one run.
+# Installs what is missing, makes the media, builds the release binary, runs benches/side_by_side
+# and writes benches/RESULTS.md and benches/plots/. QUICK=1 takes a few seconds a row and writes to
+# target/bench instead. ROWS="cpu cold" runs some rows only (see benches/side_by_side/__main__.py).
+set -eu
+cd "$(dirname "$0")/.."
+
+sh tests/tools/install.sh
+sh tests/tools/install.sh bench
+sh benches/media.sh
+"${CARGO:-cargo}" build --locked --release
+mkdir -p target/bench
+"${PYTHON:-python3}" benches/side_by_side
+"${PYTHON:-python3}" benches/report.py
