@@ -41,7 +41,10 @@ def _scale(low, high, start, end):
     """A logarithmic scale, and its decades."""
     low, high = math.floor(math.log10(low)), math.ceil(math.log10(high))
     high = max(high, low + 1)
-    place = lambda value: start + (math.log10(value) - low) / (high - low) * (end - start)
+
+    def place(value):
+        return start + (math.log10(value) - low) / (high - low) * (end - start)
+
     return place, [10.0**n for n in range(low, high + 1)]
 
 

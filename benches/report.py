@@ -136,10 +136,13 @@ def plots_of(results):
     """File name -> SVG."""
     plots = {}
     if growth := results.get("growth"):
-        of = lambda key, scale=1: {
-            server: {int(count): row[key] * scale for count, row in rows.items()}
-            for server, rows in growth.items()
-        }
+
+        def of(key, scale=1):
+            return {
+                server: {int(count): row[key] * scale for count, row in rows.items()}
+                for server, rows in growth.items()
+            }
+
         across = "players paced at 0.6 Mbit/s"
         plots["growth-cpu.svg"] = plot.curves(
             "What a number of players costs", across, "of one core", of("core"), ("half a core", 0.5)

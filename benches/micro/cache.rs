@@ -90,7 +90,7 @@ pub fn bench(criterion: &mut Criterion) {
     assert_eq!(look_up(&keys, ours), look_up(&keys, naive));
 
     for threads in [1, 2] {
-        let mut group = criterion.benchmark_group(format!("cache hit, threads: {threads}"));
+        let mut group = criterion.benchmark_group(format!("1,000 cache hits, threads: {threads}"));
         group.throughput(Throughput::Elements(u64::from(LOOKUPS * threads)));
         group.bench_function("ours", |bencher| {
             bencher.iter_custom(|rounds| together(threads, rounds, &keys, ours));

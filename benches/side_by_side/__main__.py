@@ -1,7 +1,8 @@
 """Runs the rows of benches/RESULTS.md and writes what was measured to target/bench/results.json.
 
 QUICK=1: a few seconds a row. ROWS="unpaced cold": only these; the others keep what an earlier run
-wrote, if there is one.
+wrote, if there is one. SERVER=path and PLAYERS=path name other builds of the server and of the
+client, to compare.
 """
 
 import json
@@ -15,6 +16,8 @@ import time
 import machine
 import rows
 from origin import ROOT, Seaweed
+from players import Failed
+from processes import stop_all
 
 ALL = {
     "unpaced": rows.unpaced,
@@ -43,6 +46,7 @@ def main():
     results = json.loads(out.read_text()) if out.exists() and len(names) < len(ALL) else {}
     results["machine"] = {**machine.describe(ROOT), "quick": quick}
     began = time.monotonic()
+    failed = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=out.parent) as folder:
         folder = pathlib.Path(folder)
         bench = rows.Bench(folder, seaweed := Seaweed(folder), quick)
@@ -50,12 +54,21 @@ def main():
             seaweed.put_file(key, key)
         for name in names:
             started = time.monotonic()
-            results[name] = ALL[name](bench)
+            try:
+                results[name] = ALL[name](bench)
+            except Failed as why:
+                results.pop(name, None)
+                failed.append(name)
+                print(f"{name}: {why}", file=sys.stderr)
+                stop_all(but=seaweed.process)
+                continue
             took = time.monotonic() - started
             print(f"{name}: {took:.0f} s  {json.dumps(results[name])}", flush=True)
             out.write_text(json.dumps(results, indent=1) + "\n")
         seaweed.process.stop()
     print(f"all: {time.monotonic() - began:.0f} s; {out.relative_to(ROOT)}")
+    if failed:
+        sys.exit(f"not measured: {' '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,48 @@
 
 import itertools
 import json
+import os
 import subprocess
 
+from origin import ROOT
 from processes import Process
-from servers import BINARY
 
 _NUMBERS = itertools.count()
 
 
-class Found:
-    """What some players found. Bytes are those on the wire, GB; times in seconds, latencies in ms.
+# The client: of this build, or of the one that PLAYERS names.
+CLIENT = os.environ.get("PLAYERS") or ROOT / "target" / "release" / "streamfront"
 
-    "Steady" is the time after the ramp.
+
+class Failed(Exception):
+    """Nothing was measured."""
+
+
+class Found:
+    """What some players found: `streamfront bench --json`, by the names of the rows.
+
+    Times in seconds, latencies in ms, GB of media (10^9 bytes, without chunk headers). "Steady" is
+    from 2 s after the ramp on, while nearly all play.
     """
 
-    def __init__(self, report):
-        self.report = report
+    def __init__(self, report, said):
+        self.failed = report["players"]["failed"]
+        self.underruns = report["underruns"]["count"]
+        self.seeks = report["latency_ms"]["seek"]["count"]
+        self.first = report["latency_ms"]["first_byte"]
+        self.seek = report["latency_ms"]["seek"]
+        self.whole = report["whole"]
+        self._steady = report["steady"]
+        self.said = said
+        if not self.first["count"]:
+            raise Failed(f"nobody had media:\n{said}")
+
+    @property
+    def steady(self):
+        """The window of the steady state."""
+        if not self._steady:
+            raise Failed(f"there was no steady state:\n{self.said}")
+        return self._steady
 
 
 class Players:
@@ -27,7 +53,7 @@ class Players:
                  repeat=False, seek_every=0):
         number = next(_NUMBERS)
         self.json = folder / f"players-{number}.json"
-        arguments = [BINARY, "bench", url, "--players", players, "--quiet", "--json", self.json]
+        arguments = [CLIENT, "bench", url, "--players", players, "--quiet", "--json", self.json]
         arguments += ["--ramp", f"{round(ramp * 1_000)}ms", "--duration", f"{round(duration * 1_000)}ms"]
         arguments += ["--pid", ",".join(map(str, pids)), "--max-errors", players]
         arguments += ["--unpaced"] if unpaced else []
@@ -43,9 +69,8 @@ class Players:
         except subprocess.TimeoutExpired:
             self.process.stop()
         if not self.json.exists():
-            raise SystemExit(f"the players found nothing:\n{self.process.said()}")
-        self.process.stop()
-        return Found(json.loads(self.json.read_text()))
+            raise Failed(f"the players found nothing:\n{self.process.said()}")
+        return Found(json.loads(self.json.read_text()), self.process.said())
 
 
 def play(folder, url, pids, **options):

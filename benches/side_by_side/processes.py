@@ -107,7 +107,8 @@ class Process:
 
 
 @atexit.register
-def stop_all():
-    """Ends whatever is left."""
+def stop_all(but=None):
+    """Ends whatever is left, but for one."""
     for process in reversed(_STARTED):
-        process.stop()
+        if process is not but:
+            process.stop()

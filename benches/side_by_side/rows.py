@@ -69,8 +69,8 @@ def unpaced(bench):
         for server in (ours, nginx):
             # Those who come to the end begin again.
             found = bench.play(server, FAT, players=50, unpaced=True, repeat=True, duration=seconds)
-            runs[server.name].append(found.cpu / found.gigabytes)
-            rates[server.name].append(found.gigabytes * 8 / found.seconds)
+            runs[server.name].append(found.steady["server"]["seconds_per_gb"])
+            rates[server.name].append(found.steady["gbit_per_second"])
         for name, way in (("nginx sendfile", _wrk), ("iperf3", _iperf)):
             cpu, gigabytes, took = way(nginx, seconds)
             runs[name].append(cpu / gigabytes)
@@ -136,14 +136,19 @@ def _steady(bench, server, key, count, seconds):
 
 def _of_runs(runs):
     """What players in steady state cost, over the repetitions."""
+    windows = [run.steady for run in runs]
+
+    def middle(of):
+        return statistics.median(map(of, windows))
+
     return {
-        **best([run.steady_cpu / run.steady_gigabytes for run in runs]),
-        "core": statistics.median([run.steady_cpu / run.steady_seconds for run in runs]),
-        "gbit": statistics.median([run.steady_gigabytes * 8 / run.steady_seconds for run in runs]),
+        **best([window["server"]["seconds_per_gb"] for window in windows]),
+        "core": middle(lambda window: window["server"]["percent"] / 100),
+        "gbit": middle(lambda window: window["gbit_per_second"]),
+        "client_core": middle(lambda window: window["tool"]["percent"] / 100),
         "underruns": sum(run.underruns for run in runs),
         "failed": sum(run.failed for run in runs),
-        "client_core": statistics.median([run.client_cpu / run.seconds for run in runs]),
-        "first_ms": statistics.median([run.first["p50"] for run in runs]),
+        "first_ms": statistics.median(run.first["p50"] for run in runs),
     }
 
 

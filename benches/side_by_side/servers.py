@@ -7,7 +7,8 @@ import time
 from origin import BUCKET, KEYS, MEDIA, ROOT
 from processes import Process, free_port, wait_for_port
 
-BINARY = ROOT / "target" / "release" / "streamfront"
+# The server: of this build, or of the one that SERVER names.
+BINARY = os.environ.get("SERVER") or ROOT / "target" / "release" / "streamfront"
 
 NGINX = """
 load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
