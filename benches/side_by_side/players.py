@@ -32,7 +32,8 @@ class Found:
         self.seeks = report["latency_ms"]["seek"]["count"]
         self.first = report["latency_ms"]["first_byte"]
         self.seek = report["latency_ms"]["seek"]
-        self.whole = report["whole"]
+        # Bytes a player, of those that no file backs: pages of files are the cache's.
+        self.memory = report["memory"] and report["memory"]["rss_anon_bytes_per_player"]
         self._steady = report["steady"]
         self.said = said
         if not self.first["count"]:

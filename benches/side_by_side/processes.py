@@ -1,5 +1,5 @@
-"""Processes that the benchmark starts, what they cost, and their end. Times in seconds, memory in
-bytes. Nothing is ever stopped by name: each process is ended by the object that started it."""
+"""Processes that the benchmark starts, what they cost, and their end. Times in
+seconds. Nothing is ever stopped by name: each process is ended by the object that started it."""
 
 import atexit
 import ctypes
@@ -74,15 +74,6 @@ class Process:
                 fields = stat.read().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / TICK
-
-    def memory(self):
-        """Resident bytes of its own: without pages of files, which are shared with the cache."""
-        total = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/status") as status:
-                fields = dict(line.split(":", 1) for line in status if ":" in line)
-            total += int(fields["RssAnon"].split()[0]) * 1024
-        return total
 
     def wait(self, seconds):
         """Waits for its end; its exit status."""

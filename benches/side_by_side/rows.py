@@ -8,7 +8,6 @@ import json
 import re
 import statistics
 import subprocess
-import threading
 import time
 
 from origin import MEDIA, Proxy
@@ -162,38 +161,12 @@ def growth(bench):
                 continue
             server = start()
             warm(bench, server, THIN)
-            idle = server.process.memory()
-            with Memory(server) as memory:
-                # A single player costs less than a tick of the CPU clock a second: longer.
-                seconds = bench.seconds(30 if count == 1 else 15, 4)
-                run = _steady(bench, server, THIN, count, seconds)
-            row = _of_runs([run])
-            row["memory"] = (memory.most - idle) / count
-            table[server.name][str(count)] = row
+            # A single player costs less than a tick of the CPU clock a second: longer.
+            seconds = bench.seconds(30 if count == 1 else 15, 4)
+            run = _steady(bench, server, THIN, count, seconds)
+            table[server.name][str(count)] = {**_of_runs([run]), "memory": run.memory}
             server.stop()
     return table
-
-
-class Memory:
-    """The most memory that a server took while something went on."""
-
-    def __init__(self, server):
-        self.server = server
-        self.most = 0
-
-    def __enter__(self):
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-        return self
-
-    def _watch(self):
-        while not self.over.wait(0.5):
-            self.most = max(self.most, self.server.process.memory())
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
 
 
 def cold(bench):
