@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 600
 # All targets of tests/fuzz, or the ones named: make fuzz FUZZ="amf mp4"
 FUZZ         ?= $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help test ci format clippy docs layering tools media fuzz clean-media
+.PHONY: help test ci format clippy docs layering tools media fuzz bench micro clean-media
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -48,3 +48,10 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600); FUZZ="amf mp4" names some
 		$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target $$corpus $$seeds -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 -timeout=10; \
 	done
+
+bench: ## Measure the server beside its peers into benches/RESULTS.md (12 minutes; QUICK=1: 3)
+	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" sh benches/side_by_side.sh
+
+micro: ## Measure the parts beside rml_rtmp and the naive way (2 minutes), as a table
+	$(CARGO) bench --locked --bench micro
+	@$(PYTHON) benches/micro_table.py

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests (no argument) or the fuzzers (`fuzz`) lack; says nothing when all is there.
+# Installs what the tests (no argument), the fuzzers (`fuzz`) or the benchmark (`bench`) lack; says
+# nothing when all is there.
 # Debian packages need root or sudo; the Python packages live in .venv, inside the project.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -33,6 +34,19 @@ apt() {
 if [ "${1:-}" = fuzz ]; then
     have g++ || apt g++
     cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+    exit 0
+fi
+
+if [ "${1:-}" = bench ]; then
+    # The peers, and what loads those of them that speak HTTP. nginx lives where root's PATH looks.
+    PATH=$PATH:/usr/sbin
+    missing=
+    have nginx || missing="$missing nginx"
+    [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"
+    have iperf3 || missing="$missing iperf3"
+    have wrk || missing="$missing wrk"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || apt $missing
     exit 0
 fi
 
