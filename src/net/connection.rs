@@ -4,6 +4,7 @@
 //! protocol core, results of jobs, steps of streams, bytes to the socket. Then it waits for
 //! whichever comes first: something to read, room to write, a job, a time.
 
+mod account;
 mod commands;
 mod end;
 mod rules;
@@ -21,6 +22,7 @@ use tracing::{debug, info};
 
 pub use self::rules::Rules;
 
+use self::account::Account;
 use self::end::{End, LAST_BYTES, LINGER, linger};
 use super::listener::Shared;
 use crate::catalog::PlayError;
@@ -33,6 +35,7 @@ use crate::delivery::stream::{Context, Step, Stream};
 use crate::delivery::viewer::Viewer;
 use crate::rtmp::handshake::Seed;
 use crate::rtmp::server::Server;
+use crate::rtmp::status::Rejection;
 use futures_util::future::BoxFuture;
 
 /// Bytes read at once: commands are a few hundred bytes.
@@ -89,14 +92,19 @@ pub struct Connection<'a> {
     heard: Instant,
     /// Since when the viewer has taken no byte of what there is to send.
     blocked: Option<Instant>,
+    account: Account,
 }
 
 impl<'a> Connection<'a> {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted; `refusal`: why its connect will be refused.
     ///
     /// # Errors
     /// The system has no random bytes.
-    pub fn new(socket: &'a TcpStream, shared: &'a Shared) -> Result<Self, getrandom::Error> {
+    pub fn new(
+        socket: &'a TcpStream,
+        shared: &'a Shared,
+        refusal: Option<Rejection>,
+    ) -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let now = Instant::now();
@@ -115,6 +123,7 @@ impl<'a> Connection<'a> {
             started: now,
             heard: now,
             blocked: None,
+            account: Account::new(&shared.meter, refusal, now),
         })
     }
 
@@ -124,6 +133,7 @@ impl<'a> Connection<'a> {
             Ok(()) => return,
             Err(end) => end,
         };
+        self.account.ends(&end);
         let sent = self.sender.total_sent();
         match &end {
             End::Violation(_) | End::NoConnect(_) | End::Idle(_) | End::Stalled(_) => {
@@ -152,6 +162,7 @@ impl<'a> Connection<'a> {
             self.events();
             self.server.check()?;
             let Standstill { blocked, wake } = self.advance(now).await?;
+            self.settle();
             if wake == Some(now) {
                 tokio::task::yield_now().await;
             }
@@ -252,6 +263,7 @@ impl<'a> Connection<'a> {
                     viewer,
                     server: &mut self.server,
                     sender: &mut self.sender,
+                    rate: &self.account.rate,
                     now,
                 };
                 match stream.step(&mut cx, most) {
@@ -293,14 +305,17 @@ impl<'a> Connection<'a> {
                     wake,
                 });
             }
+            let media = matches!(output, Output::Media { .. });
             match socket::send_some(self.socket, &output) {
                 Ok(sent) => {
+                    self.took(media, sent, now);
                     self.sender.sent(sent);
                     self.blocked = None;
                     turn += sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked.get_or_insert(now);
+                    self.account.blocked(media, now);
                     return Ok(Standstill {
                         blocked: true,
                         wake,

@@ -6,6 +6,7 @@ use super::{Context, Step, Stream};
 use crate::catalog::{PlayError, Segment};
 use crate::delivery::job::{self, Opened};
 use crate::delivery::media::RunMedia;
+use crate::delivery::meter::Meter;
 use crate::delivery::player::Run;
 use crate::delivery::reply;
 use crate::media::Heads;
@@ -13,7 +14,7 @@ use crate::render::{Patched, SegmentId, patch};
 use crate::units::MediaTime;
 
 impl Stream {
-    pub(super) fn need(&mut self, now: Instant, id: SegmentId) -> Step {
+    pub(super) fn need(&mut self, meter: &Meter, now: Instant, id: SegmentId) -> Step {
         if self.job.is_busy() {
             return Step::Idle;
         }
@@ -23,10 +24,12 @@ impl Stream {
         let Opened { object, rendering } = &playing.opened;
         match (object.cached(*rendering, id), &mut playing.player) {
             (Some(segment), Some(player)) => {
+                meter.segments_ready.inc();
                 player.supply(now, id, segment);
                 Step::Progress
             }
             _ => {
+                meter.segments_waited.inc();
                 self.job.start(job::load(&playing.opened, id));
                 Step::Progress
             }
@@ -52,6 +55,8 @@ impl Stream {
 
     pub(super) fn send(&mut self, cx: &mut Context<'_>, run: Run<Segment>) {
         if self.passes_over(&run) {
+            // Until the viewer switches a track on there is nothing to wait for.
+            self.awaited = None;
             return;
         }
         self.read_ahead(&run.segment);
