@@ -342,11 +342,6 @@ impl<S: Cued> Player<S> {
             return Action::Wait(at);
         }
         self.waiting = None;
-        // What a viewer is told before the media, and the first look at a segment, wait for nothing.
-        if let Some(at) = quota.from.filter(|at| now < *at && !self.preface_due) {
-            self.segment = None;
-            return Action::Wait(at);
-        }
         let Some(segment) = self.current() else {
             return Action::Need(self.place.id);
         };
@@ -404,6 +399,9 @@ impl<S: Cued> Player<S> {
     }
 
     fn run(&mut self, now: Instant, segment: Arc<S>, quota: Quota) -> Action<S> {
+        if let Some(at) = quota.from.filter(|at| now < *at) {
+            return self.wait_for_rate(now, at, &*segment);
+        }
         let from = self.place.cue;
         let to = self.admitted(now, &*segment, quota.most);
         let cues = segment.cues();
@@ -448,6 +446,20 @@ impl<S: Cued> Player<S> {
             cues: from..to,
             bytes,
         })
+    }
+
+    /// Waits until the rate allows a run; or longer, where the pacer does not yet: then the rate makes
+    /// no difference.
+    fn wait_for_rate(&mut self, now: Instant, from: Instant, segment: &S) -> Action<S> {
+        let cue = usize::try_from(self.place.cue).unwrap_or_default();
+        let next = segment.cues().get(cue).map(|cue| cue.time);
+        let early = next.filter(|time| !self.pacer.clone().admits(now, *time));
+        let Some(time) = early else {
+            return Action::Wait(from);
+        };
+        let at = self.pacer.wake(now, time).max(from);
+        self.waiting = Some(at);
+        Action::Wait(at)
     }
 
     /// Whether the extent ends before a message of that time. `sent`: something of it was sent.

@@ -106,7 +106,7 @@ mod tests {
             "streamfront_origin_bytes_total 9",
             "streamfront_origin_requests_total{result=\"not_found\"} 0",
             "# TYPE streamfront_x gauge",
-            "streamfront_x 3.0",
+            "streamfront_x 3",
         ] {
             assert!(
                 text.contains(&format!("{line}\n")),

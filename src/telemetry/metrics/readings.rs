@@ -8,6 +8,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+/// Below this (2^53) every whole number is exact as a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 type Read = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// A metric whose values are read.
@@ -88,9 +91,13 @@ fn write(
     value: f64,
     encoder: prometheus_client::encoding::MetricEncoder,
 ) -> Result<(), fmt::Error> {
-    match kind {
-        MetricType::Counter => ConstCounter::new(value).encode(encoder),
-        _ => ConstGauge::new(value).encode(encoder),
+    // A count is written as one: 5, not 5.0.
+    let whole = (value.fract() == 0.0 && (0.0..EXACT).contains(&value)).then_some(value as u64);
+    match (kind, whole) {
+        (MetricType::Counter, Some(count)) => ConstCounter::new(count).encode(encoder),
+        (MetricType::Counter, None) => ConstCounter::new(value).encode(encoder),
+        (_, Some(count)) => ConstGauge::new(count).encode(encoder),
+        (_, None) => ConstGauge::new(value).encode(encoder),
     }
 }
 
