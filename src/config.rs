@@ -385,10 +385,9 @@ impl Settings {
             }
         }
         check_rate(self.limits.max_rate).map_err(|cause| source.wrong("limits.max_rate", cause))?;
-        let rates = self.entries.iter().filter_map(Entry::max_rate);
+        let mut rates = self.entries.iter().filter_map(Entry::max_rate);
         rates
-            .map(check_rate)
-            .collect::<Result<(), _>>()
+            .try_for_each(check_rate)
             .map_err(|cause| source.wrong("distribution.max_rate", cause))
     }
 

@@ -173,7 +173,11 @@ impl Stage {
 
     fn deed(&mut self, deed: &Deed) {
         match *deed {
-            Deed::Watch(steps) => (0..steps).for_each(|_| drop(self.step())),
+            Deed::Watch(steps) => {
+                for _ in 0..steps {
+                    self.step();
+                }
+            }
             Deed::Pause(millis) => {
                 self.player.pause(self.now);
                 self.step();
