@@ -29,14 +29,10 @@ pub enum What {
 /// What was forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
-    /// Names that meant an object, or that were known to mean none.
-    pub names: u64,
-    /// Versions of objects, with their indexes.
+    /// Objects that were played or known and are forgotten.
     pub objects: u64,
-    /// Segments in memory.
-    pub segments: u64,
-    /// Segments on disk.
-    pub on_disk: u64,
+    /// Whether it will hold after a restart as well.
+    pub durable: bool,
 }
 
 /// Who can forget. The server implements it.
