@@ -24,6 +24,7 @@ pub use limits::Limits;
 
 use entry::Entry;
 use error::Source;
+use limits::check_rate;
 use quantity::{de_duration, de_size};
 
 /// Everything that can be set. Obtained from [`Settings::load`].
@@ -383,7 +384,11 @@ impl Settings {
                 return Err(source.wrong(key, format!("must be at least {least}")));
             }
         }
-        Ok(())
+        check_rate(self.limits.max_rate).map_err(|cause| source.wrong("limits.max_rate", cause))?;
+        let mut rates = self.entries.iter().filter_map(Entry::max_rate);
+        rates
+            .try_for_each(check_rate)
+            .map_err(|cause| source.wrong("distribution.max_rate", cause))
     }
 
     /// The distributions that the settings describe.
@@ -545,7 +550,9 @@ mod tests {
         let text = "apps = ['vod']\n[origin]\nendpoint = 'http://a:1'\n\
             [[distribution]]\nid = 'one'\nbucket = 's3://m/p'\nhosts = ['M.example.com', '*.m.org']\n\
             [[distribution]]\nid = 'two'\nbucket = 's3://n'\nendpoint = 'https://b'\nkind = 'download'\n\
-            enabled = false\nanonymous = true\nregion = 'r'\napps = ['x/y']\n";
+            enabled = false\nanonymous = true\nregion = 'r'\napps = ['x/y']\n\
+            max_connections = 7\nmax_rate = '2MB'\n\
+            [limits]\nmax_connections_per_distribution = 5\nmax_rate = 3000\n";
         let settings = load(text, Overrides::default()).unwrap();
         let [one, two] = &settings.distributions[..] else {
             panic!("two")
@@ -568,6 +575,12 @@ mod tests {
         assert_eq!((one.kind, one.enabled), (Kind::Streaming, true));
         assert_eq!((two.kind, two.enabled), (Kind::Download, false));
         assert_eq!((&one.apps[0][..], &two.apps[0][..]), ("vod", "x/y"));
+        let terms = |it: &Distribution| {
+            let connections = it.max_connections.map(std::num::NonZeroU32::get);
+            (connections, it.max_rate.map(std::num::NonZeroU64::get))
+        };
+        assert_eq!(terms(one), (Some(5), Some(3_000)));
+        assert_eq!(terms(two), (Some(7), Some(2_000_000)));
         let aliases = one.aliases.iter().map(ToString::to_string);
         assert_eq!(aliases.collect::<Vec<_>>(), ["m.example.com", "*.m.org"]);
     }
@@ -596,6 +609,14 @@ mod tests {
         assert_eq!(
             said("[limits]\n# few\nmax_connections = 0 # none\n"),
             "FILE:3: limits.max_connections: must be at least 1"
+        );
+        assert_eq!(
+            said("[limits]\nmax_rate = '10B'\n"),
+            "FILE:2: limits.max_rate: must be 0 for no cap, or at least 1000 bytes a second"
+        );
+        assert_eq!(
+            said("[[distribution]]\nid = 'a'\nbucket = 'x'\nmax_rate = 1\n"),
+            "FILE:4: distribution.max_rate: must be 0 for no cap, or at least 1000 bytes a second"
         );
         let syntax = said("apps = [\n");
         assert!(

@@ -18,6 +18,7 @@
 )]
 
 use std::collections::HashSet;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::distribution::host::HostPattern;
 
@@ -64,6 +65,10 @@ pub struct Distribution {
     pub origin: OriginSpec,
     /// The applications that may be connected to, `app/instance`, without slashes at the ends.
     pub apps: Vec<String>,
+    /// RTMP connections at once; none: no limit of its own.
+    pub max_connections: Option<NonZeroU32>,
+    /// Bytes a second that one viewer may be sent; none: no cap.
+    pub max_rate: Option<NonZeroU64>,
 }
 
 impl Distribution {
@@ -77,6 +82,8 @@ impl Distribution {
             enabled: true,
             origin,
             apps: vec![DEFAULT_APP.to_owned()],
+            max_connections: None,
+            max_rate: None,
             id,
         }
     }

@@ -1,43 +1,24 @@
 //! The public HTTP port: `crossdomain.xml` and `/healthz`; everything else is not found.
 //!
-//! Which bucket a request is for is told by its Host header, through [`Policies`]. Connections,
-//! heads, idle time and life are bounded, for whoever can reach the port may connect.
-//! `/fcs/ident2` and its like, which Flash players ask for before they tunnel, get a 404 and keep
-//! the connection (cloudfront.md 1.1).
+//! Which bucket a request is for is told by its Host header, through [`Policies`]. How connections
+//! are bounded is the business of [`port`]. `/fcs/ident2` and its like, which Flash players ask for
+//! before they tunnel, get a 404 and keep the connection (cloudfront.md 1.1).
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use self::port::Bounds;
 use crate::origin::Origin;
 
 mod crossdomain;
-
-/// Header lines of a request: browsers send some 20.
-const MAX_HEADERS: usize = 64;
-
-/// Bytes of a request's head: browsers send below 2 KiB. (8 KiB is the least that hyper takes.)
-const MAX_HEAD: usize = 8 * 1024;
-
-/// How long a connection may live in all: every answer is small, so that only those who do not
-/// read keep one longer.
-const LONGEST_LIFE: Duration = Duration::from_secs(60);
-
-/// How long to wait after a failed accept: descriptors are short, and some will be closed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub mod port;
 
 /// Where the cross-domain policy of a host is. Whoever routes hosts implements it.
 pub trait Policies: Send + Sync + Debug {
@@ -55,108 +36,38 @@ pub struct Site {
     pub bucket_policy: bool,
     /// Cancelled when the server begins to drain: `/healthz` says so from then on.
     pub draining: CancellationToken,
-    /// For the head of a request to arrive, and between two requests.
-    pub header_timeout: Duration,
-    /// Connections at once; more wait to be accepted.
-    pub max_connections: u32,
+    /// Connections and times.
+    pub bounds: Bounds,
 }
 
 /// Serves `site` on `listener` until `shutdown` is cancelled, then lets running requests end.
 pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(
-        usize::try_from(site.max_connections)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS),
-    ));
-    let header_timeout = site.header_timeout;
-    let router = router(site);
-    let tasks = TaskTracker::new();
-    while let Some((socket, slot)) = next(&listener, &slots, &shutdown).await {
-        let connection = connection(socket, router.clone(), header_timeout, shutdown.clone());
-        tasks.spawn(async move {
-            let _slot = slot;
-            connection.await;
-        });
-    }
-    tasks.close();
-    tasks.wait().await;
+    let bounds = site.bounds;
+    port::serve(listener, router(site), bounds, shutdown).await;
 }
 
 fn router(site: Site) -> Router {
     Router::new()
         .route("/crossdomain.xml", get(crossdomain::answer))
         .route("/healthz", get(health))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .fallback(port::not_found)
         .with_state(Arc::new(site))
 }
 
 async fn health(State(site): State<Arc<Site>>) -> Response {
-    if site.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
-    } else {
-        "ok\n".into_response()
-    }
-}
-
-/// The next connection and its slot, or `None` at shutdown.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    shutdown: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let accepted = async {
-        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-        loop {
-            match listener.accept().await {
-                Ok((socket, _)) => return Some((socket, slot)),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept HTTP connections");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    };
-    shutdown.run_until_cancelled(accepted).await.flatten()
-}
-
-async fn connection(
-    socket: TcpStream,
-    router: Router,
-    header_timeout: Duration,
-    shutdown: CancellationToken,
-) {
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(socket), service);
-    let mut connection = std::pin::pin!(connection);
-    let whole = async {
-        tokio::select! {
-            end = connection.as_mut() => end,
-            () = shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
-    };
-    match tokio::time::timeout(LONGEST_LIFE, whole).await {
-        Ok(Ok(())) => {}
-        // Whatever clients do wrong; nobody has to act on it.
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed"),
-        Err(_) => tracing::debug!("an HTTP connection was kept too long"),
-    }
+    port::health(&site.draining)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
+    use super::port::{LONGEST_LIFE, MAX_HEAD, MAX_HEADERS};
     use super::*;
     use crate::origin::fault::FaultyOrigin;
     use crate::origin::memory::MemoryOrigin;
@@ -193,8 +104,10 @@ mod tests {
             policies: Arc::new(hosts),
             bucket_policy: true,
             draining: draining.clone(),
-            header_timeout: Duration::from_millis(200),
-            max_connections: 10,
+            bounds: Bounds {
+                header_timeout: Duration::from_millis(200),
+                max_connections: 10,
+            },
         };
         change(&mut site);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -370,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_over_the_limit_wait_for_one_to_end() {
-        let running = start(|site| site.max_connections = 1).await;
+        let running = start(|site| site.bounds.max_connections = 1).await;
         let silent = TcpStream::connect(running.address).await.unwrap();
         // Answered once the silent one is closed for its silence.
         assert!(get(&running, "/healthz").await.contains(" 200 "));
@@ -379,7 +292,7 @@ mod tests {
 
     #[tokio::test]
     async fn shutdown_ends_idle_connections_and_the_server() {
-        let running = start(|site| site.header_timeout = Duration::from_secs(60)).await;
+        let running = start(|site| site.bounds.header_timeout = Duration::from_secs(60)).await;
         let mut idle = TcpStream::connect(running.address).await.unwrap();
         idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             .await

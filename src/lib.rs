@@ -4,6 +4,7 @@
 //! and `tests/layering.rs`, which holds the table).
 
 pub mod amf;
+pub mod api;
 pub mod cache;
 pub mod catalog;
 pub mod cli;

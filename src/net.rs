@@ -4,5 +4,6 @@
 pub mod connection;
 pub mod listener;
 pub mod routes;
+pub mod seats;
 pub mod stages;
 pub mod workers;

@@ -25,12 +25,14 @@ pub mod fault;
 mod key;
 #[doc(hidden)]
 pub mod memory;
+pub mod metered;
 pub mod retry;
 pub mod s3;
 pub mod tuning;
 
 pub use directory::DirectoryOrigin;
 pub use error::{Blame, ConnectError, OriginError};
+pub use metered::{Metered, OriginMeter};
 pub use retry::Retrying;
 pub use s3::S3Origin;
 pub use tuning::Tuning;
@@ -121,19 +123,28 @@ pub struct Object {
     pub bytes: Bytes,
 }
 
-/// Opens the origin that `spec` describes, makes sure that it answers, and puts retries around it.
+/// Opens the origin that `spec` describes, makes sure that it answers, counts what is asked of it in
+/// `meter`, and puts retries around that.
 ///
 /// # Errors
 /// One clear line: the bucket or directory is missing, the credentials are refused, nothing
 /// answers at the endpoint.
-pub async fn connect(spec: &OriginSpec, tuning: &Tuning) -> Result<Arc<dyn Origin>, ConnectError> {
+pub async fn connect(
+    spec: &OriginSpec,
+    tuning: &Tuning,
+    meter: &Arc<OriginMeter>,
+) -> Result<Arc<dyn Origin>, ConnectError> {
+    let meter = Arc::clone(meter);
     match spec {
         // Nothing to retry there: what a disk refuses once it refuses again.
-        OriginSpec::Directory(path) => Ok(Arc::new(DirectoryOrigin::open(path)?)),
+        OriginSpec::Directory(path) => {
+            Ok(Arc::new(Metered::new(DirectoryOrigin::open(path)?, meter)))
+        }
         OriginSpec::S3(bucket) => {
             let origin = S3Origin::connect(bucket, tuning).await;
             origin.check().await?;
-            Ok(Arc::new(Retrying::new(origin, tuning)))
+            let metered = Metered::new(origin, meter);
+            Ok(Arc::new(Retrying::new(metered, tuning)))
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -13,22 +12,27 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::amf;
+use crate::api::{self, Api};
 use crate::cache::{MemorySize, RENDERS_MAX, RenderCache, descriptors};
-use crate::catalog::Objects;
 use crate::catalog::host::HostTable;
+use crate::catalog::{Objects, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
+use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::distribution::Distribution;
 use crate::distribution::host::HostPattern;
+use crate::http::port::Bounds;
 use crate::http::{self, Policies, Site};
 use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
 use crate::net::routes::{Route, Routes};
+use crate::net::seats::{REFUSALS_MAX, Room, Seats};
 use crate::net::stages::{Stage, Stages};
 use crate::net::workers::Workers;
-use crate::origin::{self, ConnectError, Origin};
+use crate::origin::{self, ConnectError, Origin, OriginMeter};
 use crate::rtmp::chunk::ChunkLimits;
 use crate::rtmp::server::Limits;
+use crate::telemetry::metrics::Metrics;
 
 /// How long connections that were told to stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -70,21 +74,38 @@ pub enum ServerError {
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), ServerError> {
     let rtmp = listen("RTMP", settings.rtmp.listen)?;
     let http = listen("HTTP", settings.http.listen)?;
+    let api = listen("the API", settings.api.listen)?;
     let tasks = TaskTracker::new();
     let limit = descriptors::raise_descriptor_limit();
-    let routes = routes(&settings, limit, &tasks).await?;
+    let segments = segment_cache(&settings, limit, &tasks);
+    let (meter, origin_meter) = (Arc::new(Meter::default()), Arc::new(OriginMeter::default()));
+    let routes = routes(&settings, segments.clone(), &tasks, &origin_meter).await?;
+    let limits = &settings.limits;
     let shared = Arc::new(Shared {
-        rules: rules(&settings, limit),
+        rules: rules(&settings),
         routes,
         stages: Stages::default(),
         started: Instant::now(),
-        open: AtomicU64::new(0),
-        accepted: AtomicU64::new(0),
+        seats: Seats::new(
+            max_connections(&settings, limit),
+            limits.max_connections_per_address.into(),
+        ),
+        meter: Arc::clone(&meter),
     });
+    let mut metrics = Metrics::new();
+    metrics.served(&meter);
+    metrics.origin(&origin_meter);
+    metrics.segments(&segments, settings.cache.memory);
+    let tools = Api {
+        metrics: metrics.finish(),
+        cache: None,
+        draining: shutdown.clone(),
+    };
     let site = site(&settings, &shared, &shutdown);
-    let (rtmp_address, http_address) = (address_of(&rtmp), address_of(&http));
+    let addresses = [&rtmp, &http, &api].map(address_of);
     let http_stop = CancellationToken::new();
     let http = tokio::spawn(http::serve(http, site, http_stop.clone()));
+    let api = tokio::spawn(api::serve(api, tools, http_stop.clone()));
     let viewers = TaskTracker::new();
     let workers = Arc::new(Workers::start(None).map_err(ServerError::Workers)?);
     let accepting = listener::serve(
@@ -94,7 +115,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         viewers.clone(),
     );
     let accepting = tokio::spawn(accepting);
-    ready(rtmp_address, http_address);
+    ready(addresses);
 
     shutdown.cancelled().await;
     shared.stages.advance(Stage::Draining);
@@ -102,7 +123,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let _ = accepting.await;
     drain(&shared, &viewers, settings.drain_limit).await;
     http_stop.cancel();
-    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, http).await;
+    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(http, api) }).await;
     drop(workers);
     info!("stopped");
     Ok(())
@@ -128,12 +149,12 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The one line that says that the server is ready, on the standard output.
-fn ready(rtmp: String, http: String) {
-    info!(rtmp, http, "ready");
+fn ready([rtmp, http, api]: [String; 3]) {
+    info!(rtmp, http, api, "ready");
     // Whoever closed the output does not wait for it.
     let _ = writeln!(
         io::stdout(),
-        "streamfront is ready: rtmp on {rtmp}, http on {http}"
+        "streamfront is ready: rtmp on {rtmp}, http on {http}, api on {api}"
     );
 }
 
@@ -158,25 +179,26 @@ async fn drain(shared: &Shared, viewers: &TaskTracker, limit: Duration) {
     let _ = tokio::time::timeout(STOP_LIMIT, viewers.wait()).await;
 }
 
+fn segment_cache(settings: &Settings, limit: u64, tasks: &TaskTracker) -> SegmentCache {
+    let size = MemorySize {
+        bytes: bytes(settings.cache.memory),
+        descriptors: bytes(limit / 4),
+    };
+    RenderCache::new(size, RENDERS_MAX, tasks.clone())
+}
+
 async fn routes(
     settings: &Settings,
-    limit: u64,
+    segments: SegmentCache,
     tasks: &TaskTracker,
+    meter: &Arc<OriginMeter>,
 ) -> Result<Routes, ServerError> {
-    let segments = RenderCache::new(
-        MemorySize {
-            bytes: bytes(settings.cache.memory),
-            descriptors: bytes(limit / 4),
-        },
-        RENDERS_MAX,
-        tasks.clone(),
-    );
     let index_bytes = bytes(settings.cache.index_memory);
     let objects = Objects::new(index_bytes, segments, tasks.clone());
     let tuning = settings.origin.tuning();
     let mut hosts = HostTable::new();
     for distribution in &settings.distributions {
-        let origin = origin::connect(&distribution.origin, &tuning).await?;
+        let origin = origin::connect(&distribution.origin, &tuning, meter).await?;
         add_route(&mut hosts, distribution, &origin);
     }
     Ok(Routes {
@@ -195,7 +217,8 @@ async fn routes(
 /// and each viewer takes one.
 fn max_connections(settings: &Settings, limit: u64) -> u64 {
     let wanted = u64::from(settings.limits.max_connections);
-    let others = u64::from(settings.http.max_connections) + RESERVED_DESCRIPTORS;
+    let ports = u64::from(settings.http.max_connections) + u64::from(api::MAX_CONNECTIONS);
+    let others = ports + REFUSALS_MAX + RESERVED_DESCRIPTORS;
     let possible = (limit - limit / 4).saturating_sub(others).max(1);
     if possible < wanted {
         info!(
@@ -213,6 +236,12 @@ fn add_route(hosts: &mut HostTable<Route>, distribution: &Distribution, origin: 
         enabled: distribution.enabled,
         apps: distribution.apps.clone().into(),
         origin: Arc::clone(origin),
+        room: Room::new(
+            distribution
+                .max_connections
+                .map_or(u64::MAX, |most| u64::from(most.get())),
+        ),
+        max_rate: distribution.max_rate,
     };
     let own = HostPattern::Exact(distribution.domain_name.clone());
     for pattern in distribution.aliases.iter().chain([&own]) {
@@ -224,11 +253,10 @@ fn add_route(hosts: &mut HostTable<Route>, distribution: &Distribution, origin: 
     }
 }
 
-fn rules(settings: &Settings, limit: u64) -> Rules {
+fn rules(settings: &Settings) -> Rules {
     let limits = &settings.limits;
     let message = u32::try_from(limits.max_message).unwrap_or(u32::MAX);
     Rules {
-        max_connections: max_connections(settings, limit),
         limits: Limits {
             chunks: ChunkLimits {
                 message,
@@ -253,8 +281,10 @@ fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken)
         policies: Arc::new(BucketPolicies(Arc::clone(shared))),
         bucket_policy: settings.http.crossdomain == CrossDomain::Bucket,
         draining: shutdown.clone(),
-        header_timeout: settings.http.header_timeout,
-        max_connections: settings.http.max_connections,
+        bounds: Bounds {
+            header_timeout: settings.http.header_timeout,
+            max_connections: settings.http.max_connections,
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! Logs: events of `tracing`, as text or JSON, on the standard error output.
+//! Logs: events of `tracing`, as text or JSON, on the standard error output; and [`metrics`].
 //!
 //! Libraries are heard only when something fails: what they warn of is said by this server in its
 //! own words, with the object and the cause. RUST_LOG can change that.
@@ -8,6 +8,8 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat, LogLevel};
+
+pub mod metrics;
 
 /// Why logs cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -52,7 +52,7 @@ pub(super) struct Args {
 
 /// Runs `streamfront demo`.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    for (flag, address) in [("rtmp", args.rtmp), ("http", args.http)] {
+    for (flag, address) in [("rtmp", args.rtmp), ("http", args.http), ("api", args.api)] {
         check_free(flag, address)?;
     }
     let workspace = Workspace::create().context("cannot make a directory for the samples")?;

@@ -1,8 +1,11 @@
 //! `[[distribution]]`: a distribution as the file describes it.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use serde::Deserialize;
 
 use super::Settings;
+use super::quantity::de_some_size;
 use crate::distribution::host::HostPattern;
 use crate::distribution::{Access, Distribution, DistributionError, Kind, OriginSpec};
 
@@ -22,6 +25,9 @@ pub(super) struct Entry {
     region: Option<String>,
     anonymous: Option<bool>,
     apps: Option<Vec<String>>,
+    max_connections: Option<u32>,
+    #[serde(default, deserialize_with = "de_some_size")]
+    max_rate: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -37,6 +43,11 @@ fn yes() -> bool {
 }
 
 impl Entry {
+    /// The cap on a viewer's rate that it sets itself.
+    pub(super) fn max_rate(&self) -> Option<u64> {
+        self.max_rate
+    }
+
     /// As a distribution; what the entry leaves open is taken from `settings`.
     pub(super) fn resolve(&self, settings: &Settings) -> Result<Distribution, DistributionError> {
         let shared = &settings.origin;
@@ -55,6 +66,11 @@ impl Entry {
             aliases: aliases.collect::<Result<_, _>>()?,
             enabled: self.enabled,
             apps: self.apps.clone().unwrap_or_else(|| settings.apps.clone()),
+            max_connections: NonZeroU32::new(
+                self.max_connections
+                    .unwrap_or(settings.limits.max_connections_per_distribution),
+            ),
+            max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
             ..Distribution::new(&self.id, origin)
         })
     }
@@ -72,8 +88,11 @@ pub(super) fn default_distribution(
         shared.region.as_ref(),
         shared.anonymous,
     )?;
+    let limits = &settings.limits;
     Ok(Distribution {
         apps: settings.apps.clone(),
+        max_connections: NonZeroU32::new(limits.max_connections_per_distribution),
+        max_rate: NonZeroU64::new(limits.max_rate),
         ..Distribution::default_for(origin)
     })
 }

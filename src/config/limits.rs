@@ -1,4 +1,4 @@
-//! What one viewer may take. Over a limit, that one connection is closed, with a logged reason.
+//! What viewers may take. Over a limit one connection is refused or closed, with a logged reason.
 
 use std::time::Duration;
 
@@ -13,6 +13,14 @@ use super::quantity::{de_duration, de_size};
 pub struct Limits {
     /// RTMP connections at once.
     pub max_connections: u32,
+    /// Of these, from one address (an IPv4 address, or 64 bits of IPv6); 0: no limit.
+    pub max_connections_per_address: u32,
+    /// Of these, to one distribution that does not say otherwise itself; 0: no limit.
+    pub max_connections_per_distribution: u32,
+    /// Bytes a second that one viewer is sent at the most, where its distribution does not say
+    /// otherwise; 0: no cap.
+    #[serde(deserialize_with = "de_size")]
+    pub max_rate: u64,
     /// Streams (createStream) open at once on one connection.
     pub max_streams_per_connection: u32,
     /// From accept to the end of a connect command.
@@ -42,6 +50,14 @@ impl Default for Limits {
         Self {
             // Twice what this server is measured with; each costs a descriptor and some KiB.
             max_connections: 20_000,
+            // None. Behind one address there may be a carrier's NAT, an office, or the relay or load
+            // balancer that all viewers come through: a number that is right for the one turns away
+            // the audience of the other, and only the operator knows which it is.
+            max_connections_per_address: 0,
+            // None: a server mostly has one, and `max_connections` holds for it.
+            max_connections_per_distribution: 0,
+            // None: plays are paced already.
+            max_rate: 0,
             // Players use one, those that switch streams two; playlists need no more.
             max_streams_per_connection: 16,
             // Three round trips: 10 s is enough for the worst mobile line.
@@ -59,6 +75,21 @@ impl Default for Limits {
             // Real commands nest two or three deep.
             amf_depth: 16,
         }
+    }
+}
+
+/// The least cap on a rate, bytes a second: below it a telephone call would not fit, and the
+/// number was most likely meant in other units.
+const LEAST_RATE: u64 = 1_000;
+
+/// Whether a cap on a rate is one that can be meant; 0 is none.
+pub(super) fn check_rate(rate: u64) -> Result<(), String> {
+    if rate == 0 || rate >= LEAST_RATE {
+        Ok(())
+    } else {
+        Err(format!(
+            "must be 0 for no cap, or at least {LEAST_RATE} bytes a second"
+        ))
     }
 }
 

@@ -71,6 +71,11 @@ pub(super) fn de_size<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error>
     de.deserialize_any(Text(size, "a size such as \"256MiB\"", PhantomData))
 }
 
+/// As [`de_size`], for a key without a default.
+pub(super) fn de_some_size<'de, D: Deserializer<'de>>(de: D) -> Result<Option<u64>, D::Error> {
+    de_size(de).map(Some)
+}
+
 /// Reads a string by a function. A whole number goes through it as text.
 struct Text<T, F>(F, &'static str, PhantomData<T>);
 

@@ -231,6 +231,59 @@ mod tests {
     }
 
     #[test]
+    fn a_smaller_buffer_waits_for_the_viewer_to_use_up_what_they_have() {
+        let (mut pacer, now) = started(30_000);
+        for second in 0..=31 {
+            assert!(pacer.admits(now, at(second * 1_000)));
+        }
+        pacer.set_buffer(Duration::from_secs(3));
+        assert!(!pacer.admits(now, at(31_040)));
+        let later = now + Duration::from_millis(27_039);
+        assert!(!pacer.admits(later, at(31_040)), "the lead is 4 s now");
+        assert!(pacer.admits(later + Duration::from_millis(1), at(31_040)));
+    }
+
+    #[test]
+    fn a_viewer_who_took_it_unpaced_and_then_asks_for_a_pace_has_it_all() {
+        let (mut pacer, now) = started(600_000);
+        for second in 0..=3_600 {
+            assert!(pacer.admits(now, at(second * 1_000)));
+        }
+        pacer.set_buffer(Duration::from_secs(3));
+        assert!(!pacer.admits(now, at(3_600_040)));
+        assert_eq!(
+            pacer.wake(now, at(3_600_040)),
+            now + Duration::from_millis(3_596_040) + STEP
+        );
+        assert!(pacer.admits(now + HOUR, at(3_600_040)));
+    }
+
+    #[test]
+    fn a_seek_begins_with_a_burst_of_its_own_and_owes_nothing() {
+        let (mut pacer, now) = started(3_000);
+        assert!(pacer.admits(now, at(4_000)));
+        for place in [3_600_000, 0] {
+            pacer.start(now, at(place));
+            assert!(pacer.admits(now, at(place + 4_000)), "{place}");
+            assert!(!pacer.admits(now, at(place + 4_001)), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_slow_viewer_is_paced_again_once_they_are_quick() {
+        let (mut pacer, mut now) = started(3_000);
+        // The line carries half of the bit rate for a minute: two seconds go by for each of media.
+        for second in 0..30 {
+            assert!(pacer.admits(now, at(second * 1_000)));
+            now += Duration::from_secs(2);
+        }
+        // They are where they were sent to, and get the lead and no more.
+        assert!(pacer.admits(now, at(30_000)));
+        assert!(pacer.admits(now, at(34_000)));
+        assert!(!pacer.admits(now, at(34_001)));
+    }
+
+    #[test]
     fn an_hour_of_pause_brings_no_burst() {
         let (mut pacer, now) = started(3_000);
         assert!(pacer.admits(now, at(4_000)));

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::pacer::Pacer;
+use super::rate::Quota;
 use crate::media::{Heads, Kind};
 use crate::render::{Cue, SegmentId};
 use crate::units::MediaTime;
@@ -318,8 +319,12 @@ impl<S: Cued> Player<S> {
     }
 
     /// What to do now. To be called only while no run of this player is in flight.
-    /// `most`: bytes of a run at the most (at least one message is sent).
-    pub fn poll(&mut self, now: Instant, most: u32) -> Action<S> {
+    /// `quota`: bytes of a run at the most (at least one message is sent), and when it may begin.
+    pub fn poll(&mut self, now: Instant, quota: impl Into<Quota>) -> Action<S> {
+        self.look(now, quota.into())
+    }
+
+    fn look(&mut self, now: Instant, quota: Quota) -> Action<S> {
         self.in_flight = None;
         match self.phase {
             Phase::Paused | Phase::Ended => return Action::Idle,
@@ -342,12 +347,12 @@ impl<S: Cued> Player<S> {
         };
         let id = self.place.id;
         if usize::try_from(self.place.cue).is_ok_and(|cue| cue >= segment.cues().len()) {
-            return self.step_over(now, &*segment, most);
+            return self.step_over(now, &*segment, quota);
         }
         if self.preface_due {
             return self.preface(id, segment);
         }
-        self.run(now, segment, most)
+        self.run(now, segment, quota)
     }
 
     /// The segment to send from, if it is held or still cached.
@@ -362,12 +367,12 @@ impl<S: Cued> Player<S> {
     }
 
     /// Goes on to the next segment, or to the end.
-    fn step_over(&mut self, now: Instant, segment: &S, most: u32) -> Action<S> {
+    fn step_over(&mut self, now: Instant, segment: &S, quota: Quota) -> Action<S> {
         match segment.next() {
             Some(next) => self.place = Place { id: next, cue: 0 },
             None => self.phase = Phase::Ending,
         }
-        self.poll(now, most)
+        self.look(now, quota)
     }
 
     fn preface(&mut self, id: SegmentId, segment: Arc<S>) -> Action<S> {
@@ -393,9 +398,12 @@ impl<S: Cued> Player<S> {
         Action::Preface { time, heads }
     }
 
-    fn run(&mut self, now: Instant, segment: Arc<S>, most: u32) -> Action<S> {
+    fn run(&mut self, now: Instant, segment: Arc<S>, quota: Quota) -> Action<S> {
+        if let Some(at) = quota.from.filter(|at| now < *at) {
+            return self.wait_for_rate(now, at, &*segment);
+        }
         let from = self.place.cue;
-        let to = self.admitted(now, &*segment, most);
+        let to = self.admitted(now, &*segment, quota.most);
         let cues = segment.cues();
         let offset = |number: u32| {
             usize::try_from(number)
@@ -417,7 +425,7 @@ impl<S: Cued> Player<S> {
                     self.waiting = Some(at);
                     Action::Wait(at)
                 }
-                _ => self.poll(now, most),
+                _ => self.look(now, quota),
             };
         }
         let bytes = offset(from)..offset(to);
@@ -438,6 +446,20 @@ impl<S: Cued> Player<S> {
             cues: from..to,
             bytes,
         })
+    }
+
+    /// Waits until the rate allows a run; or longer, where the pacer does not yet: then the rate makes
+    /// no difference.
+    fn wait_for_rate(&mut self, now: Instant, from: Instant, segment: &S) -> Action<S> {
+        let cue = usize::try_from(self.place.cue).unwrap_or_default();
+        let next = segment.cues().get(cue).map(|cue| cue.time);
+        let early = next.filter(|time| !self.pacer.clone().admits(now, *time));
+        let Some(time) = early else {
+            return Action::Wait(from);
+        };
+        let at = self.pacer.wake(now, time).max(from);
+        self.waiting = Some(at);
+        Action::Wait(at)
     }
 
     /// Whether the extent ends before a message of that time. `sent`: something of it was sent.

@@ -18,8 +18,10 @@ use tracing::{debug, warn};
 use super::filter::Filter;
 use super::job::{self, Done, Opened, Slot};
 use super::media::RunMedia;
+use super::meter::{Awaited, Meter, PlayCount, PlayEnd};
 use super::pacer;
 use super::player::{Action, Extent, Player};
+use super::rate::Rate;
 use super::reply::{self, Opening};
 use super::sender::Sender;
 use super::viewer::Viewer;
@@ -59,6 +61,8 @@ pub struct Context<'a> {
     pub server: &'a mut Server,
     /// Where media is sent.
     pub sender: &'a mut Sender<RunMedia>,
+    /// How fast.
+    pub rate: &'a Rate,
     /// The time now.
     pub now: Instant,
 }
@@ -74,6 +78,7 @@ struct Playing {
     player: Option<Player<Segment>>,
     /// Media bytes of the stretches before this one.
     bytes: u64,
+    count: PlayCount,
 }
 
 /// A place to begin at, and what the viewer is told there.
@@ -93,6 +98,7 @@ struct Beginning {
     opening: Opening,
     /// A seek that came meanwhile.
     seek: Option<MediaTime>,
+    count: PlayCount,
 }
 
 /// A play2 under way: the object to go over to, once it is open, and the time of its first entry
@@ -101,6 +107,7 @@ struct Beginning {
 struct Switch {
     play: Play,
     ready: Option<(Opened, MediaTime)>,
+    count: PlayCount,
 }
 
 /// One message stream.
@@ -118,6 +125,8 @@ pub struct Stream {
     paused: bool,
     /// A resume that looks for this time.
     rejoining: Option<MediaTime>,
+    /// The play or seek whose first media byte has not gone out yet.
+    awaited: Option<Awaited>,
     /// The segment that is being brought ahead of need.
     ahead: Option<JoinHandle<()>>,
     /// Opening, finding, loading for what plays.
@@ -140,6 +149,7 @@ impl Stream {
             buffer,
             paused: false,
             rejoining: None,
+            awaited: None,
             ahead: None,
             job: Slot::default(),
             switch_job: Slot::default(),
@@ -179,12 +189,21 @@ impl Stream {
             if self.has_room_for(&play) {
                 self.playlist.push_back(play);
             } else {
+                cx.viewer.meter.play_refused();
                 reply::refused(cx.server, self.id, &play.name, "the playlist is full");
             }
             return;
         }
         self.close(cx);
+        self.awaited = Some(Awaited::play(cx.now));
         self.begin(cx, play, Opening::Play { reset: !append });
+    }
+
+    /// Takes that the socket took the first bytes of a run of this stream, or more of them.
+    pub fn media_taken(&mut self, meter: &Meter) {
+        if let Some(awaited) = self.awaited.take() {
+            awaited.over(meter, Instant::now());
+        }
     }
 
     fn has_room_for(&self, play: &Play) -> bool {
@@ -212,6 +231,7 @@ impl Stream {
         let Some(mut playing) = self.playing.take() else {
             return;
         };
+        self.awaited = Some(Awaited::seek(cx.now));
         if !playing.entry.announced {
             // Overtaken by this one, but everything is answered, in order.
             let opening = playing.entry.opening;
@@ -319,7 +339,8 @@ impl Stream {
             }
             Done::Switchable(Ok((opened, at))) => self.switchable(cx, opened, at),
             Done::Switchable(Err(error)) => {
-                if let Some(switch) = self.give_up_switch() {
+                if let Some(mut switch) = self.give_up_switch() {
+                    switch.count.end(error.failure().into());
                     let name = &switch.play.name;
                     log_failure(name, &error);
                     reply::not_played(cx.server, self.id, name, error.failure());
@@ -350,7 +371,7 @@ impl Stream {
         let Some(player) = self.player() else {
             return Step::Idle;
         };
-        match player.poll(cx.now, most) {
+        match player.poll(cx.now, cx.rate.quota(cx.now, most)) {
             Action::Need(id) => return self.need(cx, id),
             Action::Preface { time, heads } => self.preface(cx, time, &heads),
             Action::Run(run) => self.send(cx, run),
@@ -369,7 +390,12 @@ impl Stream {
         {
             return self.go_over(cx);
         }
-        let Some(playing) = &self.playing else { return };
+        // A seek past the end has no media.
+        self.awaited = None;
+        let Some(playing) = &mut self.playing else {
+            return;
+        };
+        playing.count.end(PlayEnd::Complete);
         let duration = playing.opened.object.info().duration;
         if let Some(next) = self.playlist.pop_front() {
             reply::next_item(cx.server, self.id);
@@ -390,6 +416,9 @@ impl Stream {
     fn fail(&mut self, cx: &mut Context<'_>, error: &PlayError) {
         let name = self.name().to_owned();
         log_failure(&name, error);
+        if let Some(count) = self.count() {
+            count.end(error.failure().into());
+        }
         let announced = self
             .playing
             .as_ref()
@@ -434,6 +463,13 @@ impl Stream {
             }
         }
         cx.sender.tidy();
+    }
+
+    /// The count of what is being opened, or else plays.
+    fn count(&mut self) -> Option<&mut PlayCount> {
+        let opening = self.opening.as_mut().map(|beginning| &mut beginning.count);
+        let playing = self.playing.as_mut().map(|playing| &mut playing.count);
+        opening.or(playing)
     }
 
     fn player(&mut self) -> Option<&mut Player<Segment>> {

@@ -1,11 +1,13 @@
 //! Who is connected, to which distribution, and what they may get of it.
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use super::job::Opened;
+use super::meter::Meter;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
@@ -41,6 +43,10 @@ pub struct Viewer {
     pub policy: EnhancedPolicy,
     /// FourCCs that the client announced; `*` is every one.
     pub announced: HashSet<String>,
+    /// Bytes a second that they may be sent, if that is capped.
+    pub max_rate: Option<NonZeroU64>,
+    /// Where what they are served is counted.
+    pub meter: Arc<Meter>,
 }
 
 impl Viewer {

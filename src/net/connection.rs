@@ -4,6 +4,7 @@
 //! protocol core, results of jobs, steps of streams, bytes to the socket. Then it waits for
 //! whichever comes first: something to read, room to write, a job, a time.
 
+mod account;
 mod commands;
 mod end;
 mod rules;
@@ -20,6 +21,7 @@ use tracing::{debug, info};
 
 pub use self::rules::Rules;
 
+use self::account::Account;
 use self::end::{End, LAST_BYTES, LINGER, linger};
 use self::streams::Streams;
 use self::wait::{Alarm, Woken};
@@ -35,6 +37,7 @@ use crate::delivery::stream::{Context, Step, Stream};
 use crate::delivery::viewer::Viewer;
 use crate::rtmp::handshake::Seed;
 use crate::rtmp::server::Server;
+use crate::rtmp::status::Rejection;
 use futures_util::future::BoxFuture;
 
 /// Bytes read at once: commands are a few hundred bytes.
@@ -93,14 +96,19 @@ pub struct Connection<'a> {
     blocked: Option<Instant>,
     /// Whether the kernel holds few unsent bytes for this viewer (rule 5).
     shallow: bool,
+    account: Account,
 }
 
 impl<'a> Connection<'a> {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted; `refusal`: why its connect will be refused.
     ///
     /// # Errors
     /// The system has no random bytes.
-    pub fn new(socket: &'a TcpStream, shared: &'a Shared) -> Result<Box<Self>, getrandom::Error> {
+    pub fn new(
+        socket: &'a TcpStream,
+        shared: &'a Shared,
+        refusal: Option<Rejection>,
+    ) -> Result<Box<Self>, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let now = Instant::now();
@@ -120,6 +128,7 @@ impl<'a> Connection<'a> {
             heard: now,
             blocked: None,
             shallow: false,
+            account: Account::new(&shared.meter, refusal, now),
         }))
     }
 
@@ -129,6 +138,7 @@ impl<'a> Connection<'a> {
             Ok(()) => return,
             Err(end) => end,
         };
+        self.account.ends(&end);
         let sent = self.sender.total_sent();
         match &end {
             End::Violation(_) | End::NoConnect(_) | End::Idle(_) | End::Stalled(_) => {
@@ -161,6 +171,7 @@ impl<'a> Connection<'a> {
             self.events();
             self.server.check()?;
             let Standstill { blocked, wake } = self.advance(now).await?;
+            self.settle();
             if wake == Some(now) {
                 tokio::task::yield_now().await;
             }
@@ -250,6 +261,7 @@ impl<'a> Connection<'a> {
                     viewer,
                     server: &mut self.server,
                     sender: &mut self.sender,
+                    rate: &self.account.rate,
                     now,
                 };
                 match stream.step(&mut cx, most) {
@@ -292,14 +304,17 @@ impl<'a> Connection<'a> {
                     wake,
                 });
             }
+            let media = matches!(output, Output::Media { .. });
             match socket::send_some(self.socket, &output) {
                 Ok(sent) => {
+                    self.took(media, sent, now);
                     self.sender.sent(sent);
                     self.blocked = None;
                     turn += sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked.get_or_insert(now);
+                    self.account.blocked(media, now);
                     return Ok(Standstill {
                         blocked: true,
                         wake,

@@ -1,8 +1,8 @@
 //! Accepts connections and gives each a task of its own.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -12,8 +12,11 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::connection::{Connection, Rules};
 use super::routes::Routes;
+use super::seats::{Seat, Seats};
 use super::stages::{Stage, Stages};
-use super::workers::{Seat, Workers};
+use super::workers::{Assigned, Workers};
+use crate::delivery::meter::{Meter, Turned};
+use crate::rtmp::status::Rejection;
 
 /// How long accepting rests when the process is out of descriptors: connections that end free some.
 const REST: Duration = Duration::from_millis(100);
@@ -36,10 +39,10 @@ pub struct Shared {
     pub stages: Stages,
     /// When the server started: ticks are counted from here.
     pub started: Instant,
-    /// Connections open now, and the next one's number.
-    pub open: AtomicU64,
-    /// How many were accepted.
-    pub accepted: AtomicU64,
+    /// How many may be here at once.
+    pub seats: Seats,
+    /// What viewers are served, counted.
+    pub meter: Arc<Meter>,
 }
 
 impl Shared {
@@ -69,19 +72,21 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let open = shared.open.fetch_add(1, Ordering::Relaxed);
-                let guard = Open(Arc::clone(&shared));
-                if open >= shared.rules.max_connections {
-                    warn!(%peer, limit = shared.rules.max_connections, "too many connections");
-                    continue;
+                let number = shared.meter.accepted.inc();
+                match shared.seats.arrive(peer.ip()) {
+                    Ok(seat) => {
+                        let span = info_span!("connection", number, %peer);
+                        let open = Open::new(&shared, seat);
+                        // A worker has a reactor of its own, which the socket moves to.
+                        let (Ok(stream), Some((worker, assigned))) =
+                            (stream.into_std(), workers.assign())
+                        else {
+                            continue;
+                        };
+                        tasks.spawn_on(run(stream, open, assigned).instrument(span), worker);
+                    }
+                    Err(rejection) => unheard(&shared.meter, peer, rejection),
                 }
-                let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
-                let span = info_span!("connection", number, %peer);
-                // A worker has a reactor of its own, which the socket moves to.
-                let (Ok(stream), Some((worker, seat))) = (stream.into_std(), workers.seat()) else {
-                    continue;
-                };
-                tasks.spawn_on(run(stream, guard, seat).instrument(span), worker);
             }
             Err(error) => {
                 // A viewer that left before it was accepted; or no descriptor is left.
@@ -95,13 +100,23 @@ pub async fn serve(
     }
 }
 
-async fn run(stream: std::net::TcpStream, open: Open, _seat: Seat) {
+/// Says at the first, second, fourth, eighth ... time that viewers are closed without a word: enough
+/// to be noticed, too little to flood.
+fn unheard(meter: &Meter, peer: SocketAddr, rejection: Rejection) {
+    let times = meter.turned(Turned::Unheard).inc() + 1;
+    if times.is_power_of_two() {
+        let word = rejection.word();
+        warn!(%peer, word, times, "too many connections: closed without a word");
+    }
+}
+
+async fn run(stream: std::net::TcpStream, open: Open, _assigned: Assigned) {
     debug!("accepted");
     let stream = match prepare(stream) {
         Ok(stream) => stream,
         Err(error) => return debug!(%error, "the viewer left at once"),
     };
-    match Connection::new(&stream, &open.0) {
+    match Connection::new(&stream, &open.shared, open.seat.refusal) {
         Ok(connection) => connection.run().await,
         Err(error) => warn!(%error, "no random bytes for the handshake"),
     }
@@ -119,10 +134,23 @@ fn prepare(stream: std::net::TcpStream) -> io::Result<TcpStream> {
 }
 
 /// One connection that is counted as open.
-struct Open(Arc<Shared>);
+struct Open {
+    shared: Arc<Shared>,
+    seat: Seat,
+}
+
+impl Open {
+    fn new(shared: &Arc<Shared>, seat: Seat) -> Self {
+        shared.meter.open.inc();
+        Self {
+            shared: Arc::clone(shared),
+            seat,
+        }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.meter.open.dec();
     }
 }

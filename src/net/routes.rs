@@ -1,11 +1,14 @@
 //! From what a connect says to the viewer that it makes: host, application, distribution.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::seats::{Place, Room};
 use crate::catalog::Objects;
 use crate::catalog::host::{ConnectTarget, HostTable};
+use crate::delivery::meter::Meter;
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
 use crate::origin::Origin;
@@ -25,6 +28,10 @@ pub struct Route {
     pub apps: Arc<[String]>,
     /// Where its objects are.
     pub origin: Arc<dyn Origin>,
+    /// Its connections.
+    pub room: Arc<Room>,
+    /// Bytes a second that one viewer may be sent, if that is capped.
+    pub max_rate: Option<NonZeroU64>,
 }
 
 /// All distributions, by host name.
@@ -41,11 +48,15 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The viewer that a connect makes.
+    /// The viewer that a connect makes, and their place at the distribution.
     ///
     /// # Errors
-    /// One of the rejections of spec/cloudfront.md 1.6.
-    pub fn admit(&self, connect: &Connect) -> Result<Viewer, Rejection> {
+    /// One of the rejections of spec/cloudfront.md 1.6, or no place is left.
+    pub fn admit(
+        &self,
+        connect: &Connect,
+        meter: &Arc<Meter>,
+    ) -> Result<(Viewer, Place), Rejection> {
         let tc_url = Some(connect.tc_url()).filter(|url| !url.is_empty());
         let host = ConnectTarget::host_of(tc_url)?;
         let route = self
@@ -57,7 +68,8 @@ impl Routes {
             return Err(Rejection::DistributionTypeMismatch);
         }
         let target = ConnectTarget::parse(connect.app(), tc_url, &route.apps)?;
-        Ok(Viewer {
+        let place = route.room.enter().ok_or(Rejection::DistributionFull)?;
+        let viewer = Viewer {
             distribution: Arc::clone(&route.id),
             origin: Arc::clone(&route.origin),
             objects: Arc::clone(&self.objects),
@@ -65,7 +77,10 @@ impl Routes {
             app_rest: target.folder,
             policy: self.policy,
             announced: announced(connect),
-        })
+            max_rate: route.max_rate,
+            meter: Arc::clone(meter),
+        };
+        Ok((viewer, place))
     }
 }
 

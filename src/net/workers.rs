@@ -31,9 +31,9 @@ struct Worker {
 
 /// A connection's place on a worker, until it is dropped.
 #[derive(Debug)]
-pub struct Seat(Arc<AtomicUsize>);
+pub struct Assigned(Arc<AtomicUsize>);
 
-impl Drop for Seat {
+impl Drop for Assigned {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -53,12 +53,12 @@ impl Workers {
         Ok(Self { workers, stop })
     }
 
-    /// The worker with the fewest connections, and a seat on it for one more.
-    pub fn seat(&self) -> Option<(&Handle, Seat)> {
+    /// The worker with the fewest connections, and a place on it for one more.
+    pub fn assign(&self) -> Option<(&Handle, Assigned)> {
         let load = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
         let worker = self.workers.iter().min_by_key(load)?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        Some((&worker.handle, Seat(Arc::clone(&worker.connections))))
+        Some((&worker.handle, Assigned(Arc::clone(&worker.connections))))
     }
 }
 
@@ -99,15 +99,15 @@ mod tests {
     #[test]
     fn connections_are_spread_evenly_and_leave_room_behind() {
         let workers = Workers::start(NonZeroUsize::new(3)).unwrap();
-        let mut seats: Vec<_> = (0..9).map(|_| workers.seat().unwrap().1).collect();
+        let mut assigned: Vec<_> = (0..9).map(|_| workers.assign().unwrap().1).collect();
         let loads = |workers: &Workers| -> Vec<usize> {
             let of = |worker: &Worker| worker.connections.load(Ordering::Relaxed);
             workers.workers.iter().map(of).collect()
         };
         assert_eq!(loads(&workers), [3, 3, 3]);
-        seats.truncate(4);
+        assigned.truncate(4);
         assert_eq!(loads(&workers), [2, 1, 1]);
-        seats.extend((0..2).map(|_| workers.seat().unwrap().1));
+        assigned.extend((0..2).map(|_| workers.assign().unwrap().1));
         assert_eq!(loads(&workers), [2, 2, 2]);
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn what_is_spawned_runs_on_its_own_thread() {
         let workers = Workers::start(NonZeroUsize::new(1)).unwrap();
         let (said, hears) = std::sync::mpsc::channel();
-        let (handle, _seat) = workers.seat().unwrap();
+        let (handle, _assigned) = workers.assign().unwrap();
         handle.spawn(async move {
             let _ = said.send(thread::current().name().map(str::to_owned));
         });

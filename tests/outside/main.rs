@@ -12,6 +12,8 @@ mod harness;
 mod hostile;
 mod independent;
 mod lifecycle;
+mod limits;
+mod metrics;
 mod names;
 mod origin;
 mod pauses;

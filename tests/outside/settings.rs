@@ -37,11 +37,16 @@ fn a_port_that_is_taken() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let setup = Setup::directory(folder.path());
     let (one, two) = (ports::address(), ports::address());
-    for (rtmp, http) in [(taken, one), (one, taken)] {
+    for (rtmp, http, api, purpose) in [
+        (taken, one, two, "RTMP"),
+        (one, taken, two, "HTTP"),
+        (one, two, taken, "the API"),
+    ] {
         let refusal = setup
-            .try_start_at(rtmp, http, two)
+            .try_start_at(rtmp, http, api)
             .expect_err("the port is taken");
-        assert_clear(&refusal, &[&taken.port().to_string(), "in use"]);
+        let port = taken.port().to_string();
+        assert_clear(&refusal, &[&port, purpose, "in use"]);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Beginning, Context, Entry, Playing, Stream};
 use crate::catalog::Failure;
 use crate::delivery::job::{self, Opened};
+use crate::delivery::meter::{PlayCount, PlayEnd};
 use crate::delivery::pacer::Pacer;
 use crate::delivery::player::{Extent, Player};
 use crate::delivery::reply::{self, Opening};
@@ -16,7 +17,9 @@ use crate::units::MediaTime;
 impl Stream {
     /// Begins to open a play; those that cannot be are told, and the next of the playlist tried.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, mut play: Play, mut opening: Opening) {
+        let mut count = PlayCount::start(&cx.viewer.meter);
         while play.start == Start::LiveOnly {
+            count.end(PlayEnd::NotFound);
             reply::not_played(cx.server, self.id, &play.name, Failure::StreamNotFound);
             let Some(next) = self.playlist.pop_front() else {
                 if opening == Opening::Next {
@@ -26,6 +29,7 @@ impl Stream {
                 return;
             };
             (play, opening) = (next, Opening::Next);
+            count = PlayCount::start(&cx.viewer.meter);
         }
         self.job
             .start(job::open(Arc::clone(cx.viewer), play.name.clone()));
@@ -33,6 +37,7 @@ impl Stream {
             play,
             opening,
             seek: None,
+            count,
         });
     }
 
@@ -44,6 +49,7 @@ impl Stream {
             play,
             opening,
             seek,
+            count,
         } = beginning;
         let start = match play.start {
             Start::At(time) => time,
@@ -67,6 +73,7 @@ impl Stream {
             entry,
             player: None,
             bytes: 0,
+            count,
         };
         self.enter(cx, playing, entry);
     }

@@ -4,6 +4,7 @@ use super::{Context, Step, Stream};
 use crate::catalog::{PlayError, Segment};
 use crate::delivery::job::{self, Opened};
 use crate::delivery::media::RunMedia;
+use crate::delivery::meter::Meter;
 use crate::delivery::player::Run;
 use crate::delivery::reply;
 use crate::media::Heads;
@@ -21,10 +22,12 @@ impl Stream {
         let Opened { object, rendering } = &playing.opened;
         match (object.cached(*rendering, id), &mut playing.player) {
             (Some(segment), Some(player)) => {
+                cx.viewer.meter.segments_ready.inc();
                 player.supply(cx.now, id, segment);
                 Step::Progress
             }
             _ => {
+                cx.viewer.meter.segments_waited.inc();
                 self.job.start(job::load(cx.viewer, &playing.opened, id));
                 Step::Progress
             }
@@ -50,6 +53,8 @@ impl Stream {
 
     pub(super) fn send(&mut self, cx: &mut Context<'_>, run: Run<Segment>) {
         if self.passes_over(&run) {
+            // Until the viewer switches a track on there is nothing to wait for.
+            self.awaited = None;
             return;
         }
         self.read_ahead(&run.segment);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Context, Entry, Playing, Stream, Switch};
 use crate::delivery::job::{self, Opened};
+use crate::delivery::meter::{PlayCount, PlayEnd};
 use crate::delivery::player::Extent;
 use crate::delivery::reply::{self, Opening};
 use crate::rtmp::command::{Play, Play2, Reset, Transition};
@@ -34,7 +35,11 @@ impl Stream {
                 let viewer = Arc::clone(cx.viewer);
                 self.switch_job
                     .start(job::open_to_switch(viewer, play.name.clone(), after));
-                self.switch = Some(Switch { play, ready: None });
+                self.switch = Some(Switch {
+                    play,
+                    ready: None,
+                    count: PlayCount::start(&cx.viewer.meter),
+                });
             }
             Transition::Stop => self.close(cx),
             Transition::Other(_) => {
@@ -93,10 +98,14 @@ impl Stream {
         let Some(Switch {
             play,
             ready: Some((opened, at)),
+            count,
         }) = self.switch.take()
         else {
             return;
         };
+        if let Some(before) = &mut self.playing {
+            before.count.end(PlayEnd::Switched);
+        }
         let entry = Entry::new(at, Extent::All, Opening::Switched);
         let playing = Playing {
             play,
@@ -104,6 +113,7 @@ impl Stream {
             entry,
             player: None,
             bytes: 0,
+            count,
         };
         self.enter(cx, playing, entry);
     }

@@ -8,6 +8,7 @@ use tracing::{debug, info};
 use super::{Connection, MAX_LENGTHS};
 use crate::catalog::PlayError;
 use crate::delivery::job::{Opened, Slot};
+use crate::delivery::rate::Rate;
 use crate::delivery::reply;
 use crate::delivery::stream::{Context, Stream};
 use crate::rtmp::command::Connect;
@@ -62,8 +63,11 @@ impl Connection<'_> {
     }
 
     fn connect(&mut self, connect: &Connect) {
-        match self.shared.routes.admit(connect) {
-            Ok(viewer) => {
+        let refusal = self.account.refusal.map_or(Ok(()), Err);
+        match refusal.and_then(|()| self.shared.routes.admit(connect, &self.shared.meter)) {
+            Ok((viewer, place)) => {
+                let rate = Rate::new(viewer.max_rate, Instant::now());
+                self.account.admitted(rate, place);
                 info!(
                     distribution = %viewer.distribution,
                     app = connect.app(),
@@ -79,6 +83,7 @@ impl Connection<'_> {
             Err(rejection) => {
                 let (app, tc_url) = (connect.app(), connect.tc_url());
                 info!(app, tc_url, word = rejection.word(), "connect was refused");
+                self.account.turned_away(rejection);
                 self.server.reject_connect(rejection);
                 self.rejected = Some(rejection.word());
             }
@@ -89,6 +94,7 @@ impl Connection<'_> {
     fn may_play(&mut self, stream: u32, name: &str) -> bool {
         let stopping = self.shared.stages.is_draining();
         if stopping {
+            self.shared.meter.play_refused();
             reply::refused(&mut self.server, stream, name, "the server is stopping");
         }
         !stopping
@@ -108,6 +114,7 @@ impl Connection<'_> {
             viewer,
             server: &mut self.server,
             sender: &mut self.sender,
+            rate: &self.account.rate,
             now: Instant::now(),
         };
         command(stream, &mut cx);

@@ -7,8 +7,6 @@ use crate::rtmp::server::Limits;
 /// What viewers may do, and for how long.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Connections at a time.
-    pub max_connections: u64,
     /// Limits of the protocol core.
     pub limits: Limits,
     /// From the first byte to an accepted connect.

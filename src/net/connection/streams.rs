@@ -19,6 +19,11 @@ impl Streams {
         &mut self.0[at]
     }
 
+    /// The stream of that number.
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
+        self.iter_mut().find(|stream| stream.id() == id)
+    }
+
     /// Takes the stream of that number out.
     pub(super) fn remove(&mut self, id: u32) -> Option<Box<Stream>> {
         let at = self.0.iter().position(|stream| stream.id() == id)?;

@@ -29,6 +29,12 @@ pub enum Rejection {
     InvalidUri,
     /// There is no such application.
     InvalidApp,
+    /// As many connections as there may be.
+    Full,
+    /// As many connections from one address as there may be.
+    AddressFull,
+    /// As many connections to one distribution as there may be.
+    DistributionFull,
 }
 
 impl Rejection {
@@ -40,6 +46,10 @@ impl Rejection {
             Self::InvalidInstance => "InvalidInstance",
             // CloudFront had no word of its own for an application that does not exist.
             Self::InvalidUri | Self::InvalidApp => "InvalidURI",
+            // Nor for limits, which are ours.
+            Self::Full => "TooManyConnections",
+            Self::AddressFull => "TooManyConnectionsFromAddress",
+            Self::DistributionFull => "TooManyConnectionsToDistribution",
         }
     }
 
@@ -201,6 +211,21 @@ mod tests {
                 Rejection::InvalidApp,
                 "InvalidURI",
                 "NetConnection.Connect.InvalidApp",
+            ),
+            (
+                Rejection::Full,
+                "TooManyConnections",
+                "NetConnection.Connect.Rejected",
+            ),
+            (
+                Rejection::AddressFull,
+                "TooManyConnectionsFromAddress",
+                "NetConnection.Connect.Rejected",
+            ),
+            (
+                Rejection::DistributionFull,
+                "TooManyConnectionsToDistribution",
+                "NetConnection.Connect.Rejected",
             ),
         ] {
             let info = properties([

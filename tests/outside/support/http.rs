@@ -27,11 +27,18 @@ impl Answer {
 }
 
 pub fn get(address: SocketAddr, path: &str) -> Answer {
+    request(address, "GET", path, "")
+}
+
+/// With further header lines, each with its line end.
+pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut socket = TcpStream::connect(address).expect("a connection");
     socket
         .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a timeout");
-    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).expect("sent");
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).expect("an answer");

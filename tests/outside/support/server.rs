@@ -32,6 +32,7 @@ pub struct Setup {
 pub struct Server {
     pub rtmp: SocketAddr,
     pub http: SocketAddr,
+    pub api: SocketAddr,
     pub ready_line: String,
     process: Leashed,
     folder: tempfile::TempDir,
@@ -129,6 +130,7 @@ impl Setup {
         Ok(Server {
             rtmp,
             http,
+            api,
             ready_line,
             process,
             folder,

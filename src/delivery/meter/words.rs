@@ -1,0 +1,121 @@
+//! The words that counts are told apart by. They are part of what the outside can rely on: a
+//! dashboard is built from them.
+
+use prometheus_client::metrics::counter::Counter;
+
+/// An enum with a word for each of its values, and an array of counters by it.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$note])* $value,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of their counters.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Its word.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+
+            /// Its counter.
+            pub(super) fn of(self, counters: &[Counter; Self::COUNT]) -> &Counter {
+                // The array has one for each value, so that the index is always in it.
+                &counters[self as usize]
+            }
+        }
+    };
+}
+
+words! {
+    /// How a play ended.
+    PlayEnd {
+        /// It came to its end.
+        Complete = "complete",
+        /// The viewer stopped it, began another one or left.
+        Stopped = "stopped",
+        /// A play2 went over to another object.
+        Switched = "switched",
+        /// No object has the name, or it may not be read.
+        NotFound = "not_found",
+        /// The file cannot be understood.
+        InvalidFile = "invalid_file",
+        /// The viewer can be sent none of its tracks.
+        NoTrack = "no_track",
+        /// The origin or this server failed.
+        Failed = "failed",
+        /// It was not even tried: the server stops, or the playlist is full.
+        Refused = "refused",
+    }
+}
+
+words! {
+    /// Why a viewer was turned away, at connect or before it.
+    Turned {
+        /// As many connections as there may be.
+        Full = "full",
+        /// As many from one address as there may be.
+        AddressFull = "address_full",
+        /// As many to one distribution as there may be.
+        DistributionFull = "distribution_full",
+        /// Over a limit, and too many others were being told so: closed without a word.
+        Unheard = "unheard",
+        /// No distribution has that host.
+        DistributionNotFound = "distribution_not_found",
+        /// The distribution is not for streaming.
+        DistributionType = "distribution_type",
+        /// No such application, instance or URL.
+        Application = "application",
+    }
+}
+
+words! {
+    /// How a connection ended.
+    Close {
+        /// By the viewer.
+        Viewer = "viewer",
+        /// The network broke it.
+        Broken = "broken",
+        /// A rule of the protocol or a limit was broken.
+        Violation = "violation",
+        /// Connect was refused.
+        Rejected = "rejected",
+        /// No connect in time.
+        NoConnect = "no_connect",
+        /// Nothing happened for too long.
+        Idle = "idle",
+        /// The viewer took no byte for too long.
+        Stalled = "stalled",
+        /// The server stops, and nothing played any more.
+        Drained = "drained",
+        /// The server stops.
+        Stopping = "stopping",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+words! {
+    /// Where a viewer broke the protocol.
+    Fault {
+        /// In the handshake.
+        Handshake = "handshake",
+        /// In the chunks or their sizes.
+        Chunk = "chunk",
+        /// In a command.
+        Command = "command",
+        /// In another message.
+        Message = "message",
+        /// In the order of commands.
+        Order = "order",
+        /// More than a limit allows.
+        Limit = "limit",
+    }
+}
