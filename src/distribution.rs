@@ -18,6 +18,7 @@
 )]
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::distribution::host::HostPattern;
 
@@ -28,6 +29,10 @@ pub use origin::{Access, OriginSpec, S3Bucket};
 
 /// The application that CloudFront's streaming distributions had: application `cfx`, instance `st`.
 pub const DEFAULT_APP: &str = "cfx/st";
+
+/// How long an object is believed to be what it was, unless it says so itself (cloudfront.md,
+/// section 6).
+pub const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// What generated domain names end in until a suffix is configured.
 pub const DEFAULT_SUFFIX: &str = "streamfront.localhost";
@@ -64,6 +69,9 @@ pub struct Distribution {
     pub origin: OriginSpec,
     /// The applications that may be connected to, `app/instance`, without slashes at the ends.
     pub apps: Vec<String>,
+    /// How long an object is believed to be what it was, unless it says so itself; `None`: the
+    /// origin is asked at each play.
+    pub ttl: Option<Duration>,
 }
 
 impl Distribution {
@@ -77,14 +85,17 @@ impl Distribution {
             enabled: true,
             origin,
             apps: vec![DEFAULT_APP.to_owned()],
+            ttl: Some(DEFAULT_TTL),
             id,
         }
     }
 
-    /// The distribution of a server that was given a bucket and nothing else: any host.
+    /// The distribution of a server that was given a bucket and nothing else: any host, and the
+    /// origin is asked at each play.
     pub fn default_for(origin: OriginSpec) -> Self {
         Self {
             aliases: vec![HostPattern::Any],
+            ttl: None,
             ..Self::new("default", origin)
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::amf;
-use crate::cache::{MemorySize, RENDERS_MAX, RenderCache, descriptors};
-use crate::catalog::Objects;
+use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::host::HostTable;
+use crate::catalog::{Freshness, Objects, Policy, Segment};
 use crate::config::{CrossDomain, Enhanced, Settings};
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::distribution::Distribution;
@@ -66,7 +67,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let http = listen("HTTP", settings.http.listen)?;
     let tasks = TaskTracker::new();
     let limit = descriptors::raise_descriptor_limit();
-    let routes = routes(&settings, limit, &tasks).await?;
+    let disk = disk(&settings).await;
+    let limit = limit.saturating_sub(disk.as_ref().map_or(0, Disk::descriptors) as u64);
+    let routes = routes(&settings, limit, &tasks, disk.clone()).await?;
     let shared = Arc::new(Shared {
         rules: rules(&settings, limit),
         routes,
@@ -89,6 +92,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     drain(&shared, &viewers, settings.drain_limit).await;
     http_stop.cancel();
     let _ = tokio::time::timeout(HTTP_STOP_LIMIT, http).await;
+    if let Some(disk) = disk {
+        disk.close().await;
+    }
     info!("stopped");
     Ok(())
 }
@@ -147,8 +153,11 @@ async fn routes(
     settings: &Settings,
     limit: u64,
     tasks: &TaskTracker,
+    disk: Option<Disk<Arc<Segment>>>,
 ) -> Result<Routes, ServerError> {
-    let segments = RenderCache::new(
+    let outlives = disk.is_some();
+    let segments = RenderCache::over(
+        disk.map(|disk| Arc::new(disk) as _),
         MemorySize {
             bytes: bytes(settings.cache.memory),
             descriptors: bytes(limit / 4),
@@ -157,11 +166,15 @@ async fn routes(
         tasks.clone(),
     );
     let index_bytes = bytes(settings.cache.index_memory);
-    let objects = Objects::new(index_bytes, segments, tasks.clone());
+    let mut objects = Objects::new(index_bytes, segments, tasks.clone());
+    if outlives {
+        objects = objects.with_purges_in(disk_dir(settings).join("purges"));
+    }
     let tuning = settings.origin.tuning();
     let mut hosts = HostTable::new();
     for distribution in &settings.distributions {
         let origin = origin::connect(&distribution.origin, &tuning).await?;
+        objects.set_policy(&distribution.id, policy(settings, distribution));
         add_route(&mut hosts, distribution, &origin);
     }
     Ok(Routes {
@@ -173,6 +186,36 @@ async fn routes(
             Enhanced::Never => EnhancedPolicy::Never,
         },
     })
+}
+
+/// The disk tier, where one is wanted and can be had.
+async fn disk(settings: &Settings) -> Option<Disk<Arc<Segment>>> {
+    let capacity = settings.cache.disk;
+    if capacity == 0 {
+        return None;
+    }
+    let directory = disk_dir(settings);
+    match Disk::open(&directory, capacity).await {
+        Ok(disk) => Some(disk),
+        Err(error) => {
+            let directory = directory.display();
+            warn!(%directory, %error, "there is no disk cache: its directory cannot be used");
+            None
+        }
+    }
+}
+
+fn disk_dir(settings: &Settings) -> PathBuf {
+    let configured = settings.cache.disk_dir.clone();
+    configured.unwrap_or_else(|| settings.data_dir.join("cache"))
+}
+
+fn policy(settings: &Settings, distribution: &Distribution) -> Policy {
+    let freshness = distribution
+        .ttl
+        .map_or(Freshness::EachPlay, Freshness::TimeToLive);
+    let origin = format!("{:?}", distribution.origin);
+    Policy::new(freshness, settings.cache.negative_ttl, &origin)
 }
 
 /// How many viewers there may be: a quarter of the descriptors is for segments, some are kept back,

@@ -1,10 +1,13 @@
 //! `[[distribution]]`: a distribution as the file describes it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::Settings;
+use super::quantity::de_some_duration;
 use crate::distribution::host::HostPattern;
-use crate::distribution::{Access, Distribution, DistributionError, Kind, OriginSpec};
+use crate::distribution::{Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec};
 
 /// One `[[distribution]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +25,8 @@ pub(super) struct Entry {
     region: Option<String>,
     anonymous: Option<bool>,
     apps: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "de_some_duration")]
+    ttl: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -55,6 +60,7 @@ impl Entry {
             aliases: aliases.collect::<Result<_, _>>()?,
             enabled: self.enabled,
             apps: self.apps.clone().unwrap_or_else(|| settings.apps.clone()),
+            ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             ..Distribution::new(&self.id, origin)
         })
     }
@@ -74,6 +80,7 @@ pub(super) fn default_distribution(
     )?;
     Ok(Distribution {
         apps: settings.apps.clone(),
+        ttl: settings.cache.ttl,
         ..Distribution::default_for(origin)
     })
 }
