@@ -29,6 +29,7 @@ use foyer::{
     HybridCachePolicy, Load, PsyncIoEngineConfig, RecoverMode, Spawner, StorageFilter,
 };
 use futures_util::future::{BoxFuture, FutureExt};
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -143,6 +144,7 @@ pub struct Disk<V: Stored + Send + Sync + 'static>(Arc<Shared<V>>);
 struct Shared<V: Stored + Send + Sync + 'static> {
     store: Store<V>,
     spawner: Spawner,
+    _threads: Threads,
     heat: Arc<Heat>,
     writes: Arc<Writes>,
     reads: Arc<Semaphore>,
@@ -166,7 +168,8 @@ impl<V: Stored + Clone + Send + Sync + 'static> Disk<V> {
         let taken = tokio::task::spawn_blocking(move || Folder::take(&root, capacity, block));
         let folder = taken.await.map_err(std::io::Error::other)??;
         let heat = Arc::new(Heat::new(capacity, block));
-        let spawner = runtime()?;
+        let threads = Threads::start()?;
+        let spawner = threads.spawner();
         let building = build(&folder, capacity, block, &heat, spawner.clone());
         let store = timeout(OPEN_LIMIT, building)
             .await
@@ -179,6 +182,7 @@ impl<V: Stored + Clone + Send + Sync + 'static> Disk<V> {
         Ok(Self(Arc::new(Shared {
             store,
             spawner,
+            _threads: threads,
             heat,
             writes: Arc::default(),
             reads: Arc::new(Semaphore::new(READS_MAX)),
@@ -228,15 +232,35 @@ impl<V: Stored + Clone + Send + Sync + 'static> Disk<V> {
     }
 }
 
-/// Threads of its own: where a disk hangs, nothing else does.
-fn runtime() -> std::io::Result<Spawner> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("disk-cache")
-        .worker_threads(2)
-        .max_blocking_threads(2 * READS_MAX + OTHER_THREADS)
-        .enable_all()
-        .build()?;
-    Ok(Spawner::from(runtime))
+/// Threads of its own: where a disk hangs, nothing else does. They end with this, whatever they
+/// do; the store by itself would never let go of them.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("disk-cache")
+            .worker_threads(2)
+            .max_blocking_threads(2 * READS_MAX + OTHER_THREADS)
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn spawner(&self) -> Spawner {
+        let of_caller = tokio::runtime::Handle::current();
+        let own = self.0.as_ref().map(|runtime| runtime.handle().clone());
+        Spawner::from(own.unwrap_or(of_caller))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Without waiting: that is not allowed in a task, and a disk may hang.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 async fn build<V: Stored + Clone + Send + Sync + 'static>(

@@ -386,6 +386,95 @@ mod tests {
         RenderCache::new(size, renders_max, TaskTracker::new())
     }
 
+    /// A tier that has every key, and gives it when it is told to.
+    #[derive(Debug, Default)]
+    struct Late {
+        gate: Arc<tokio::sync::Notify>,
+        slow: AtomicUsize,
+        kept: Mutex<Vec<u32>>,
+    }
+
+    impl Tier<u32, Vec<u8>> for Late {
+        fn may_hold(&self, _: &u32) -> bool {
+            true
+        }
+
+        fn fetch(&self, key: &u32) -> futures_util::future::BoxFuture<'static, Option<Vec<u8>>> {
+            let (gate, key) = (Arc::clone(&self.gate), *key);
+            Box::pin(async move {
+                gate.notified().await;
+                (key != 0).then(|| vec![1])
+            })
+        }
+
+        fn patience(&self) -> std::time::Duration {
+            std::time::Duration::from_millis(1)
+        }
+
+        fn was_slow(&self) {
+            self.slow.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn keep(&self, key: &u32, _: &Vec<u8>) {
+            self.kept.lock().unwrap().push(*key);
+        }
+
+        fn used(&self, _: &u32) {}
+    }
+
+    fn over(tier: &Arc<Late>) -> TestCache {
+        let size = MemorySize {
+            bytes: 1 << 20,
+            descriptors: 1000,
+        };
+        let tier = Arc::clone(tier) as _;
+        RenderCache::over(Some(tier), size, RENDERS_MAX, TaskTracker::new())
+    }
+
+    #[tokio::test]
+    async fn a_slow_tier_is_raced_by_the_render() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let rendered = cache.get_or_render(&7, async || Ok(vec![2])).await;
+        assert_eq!(rendered, Ok(vec![2]));
+        assert_eq!(tier.slow.load(Ordering::SeqCst), 1);
+        assert_eq!(*tier.kept.lock().unwrap(), [7]);
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_tier_may_still_be_the_first() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let gate = Arc::clone(&tier.gate);
+        let hangs = async move || {
+            gate.notify_one();
+            std::future::pending().await
+        };
+        assert_eq!(cache.get_or_render(&7, hangs).await, Ok(vec![1]));
+        assert!(tier.kept.lock().unwrap().is_empty(), "it is there already");
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn what_the_tier_lost_is_rendered() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        tier.gate.notify_one();
+        let rendered = cache.get_or_render(&0, async || Ok(vec![2])).await;
+        assert_eq!(rendered, Ok(vec![2]));
+        // Also where that comes out late.
+        cache.clear();
+        let gate = Arc::clone(&tier.gate);
+        let slow = async move || {
+            gate.notify_one();
+            yield_now().await;
+            Ok(vec![3])
+        };
+        assert_eq!(cache.get_or_render(&0, slow).await, Ok(vec![3]));
+        settle(&cache).await;
+    }
+
     async fn settle(cache: &TestCache) {
         cache.0.tasks.close();
         cache.0.tasks.wait().await;

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
-
-use futures_util::future::{BoxFuture, FutureExt};
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::freshness::{Declared, Freshness};
 use super::object::{Object, ObjectKey};
@@ -16,11 +13,36 @@ use super::purge::Purges;
 use crate::cache::Weigh;
 use crate::origin::{Condition, Origin, OriginError, Read};
 use crate::units::ByteRange;
+use futures_util::future::{BoxFuture, FutureExt};
 
 /// How long a name that leads nowhere is remembered, unless configured otherwise: long enough for
 /// a page that a thousand viewers open at once, and short enough for whoever uploads a file and
 /// tries again.
 pub const NEGATIVE_TTL: Duration = Duration::from_secs(2);
+
+/// The time; tests can put it forward.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clock {
+    #[cfg(test)]
+    ahead: Arc<Mutex<Duration>>,
+}
+
+impl Clock {
+    #[cfg(not(test))]
+    pub(super) fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    #[cfg(test)]
+    pub(super) fn now(&self) -> Instant {
+        Instant::now() + *self.ahead.lock().unwrap()
+    }
+
+    #[cfg(test)]
+    pub(super) fn pass(&self, time: Duration) {
+        *self.ahead.lock().unwrap() += time;
+    }
+}
 
 /// How the names of one distribution are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use tokio::time::Instant;
 use tracing::debug;
 
-use super::binding::{Bound, Gone, Live, NameKey, Policy, Watched};
+use super::binding::{Bound, Clock, Gone, Live, NameKey, Policy, Watched};
 use super::freshness::Declared;
 use super::object::{BuildRoom, Object, ObjectKey, PROBE};
 use super::purge::Purges;
@@ -18,6 +17,7 @@ use crate::origin::{self, Condition, Origin, OriginError, Read};
 pub(super) struct Check {
     pub(super) key: NameKey,
     pub(super) policy: Policy,
+    pub(super) clock: Clock,
     /// The purges up to its start: an answer to a question that was asked before a purge does not
     /// count after it.
     pub(super) purges: Arc<Purges>,
@@ -108,7 +108,7 @@ impl Check {
             object,
             gone,
             declared,
-            until: Instant::now() + life,
+            until: self.clock.now() + life,
         }
     }
 }

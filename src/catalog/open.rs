@@ -15,11 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::binding::{Absent, Bound, Live, NameKey, Policy};
+use super::binding::{Absent, Bound, Clock, Live, NameKey, Policy};
 use super::check::Check;
 use super::name::StreamName;
 use super::object::{BuildRoom, Object};
@@ -51,6 +50,7 @@ pub struct Objects {
     live: Live,
     segments: SegmentCache,
     counters: Counters,
+    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +94,7 @@ impl Objects {
             live: Live::default(),
             segments,
             counters: Counters::default(),
+            clock: Clock::default(),
         }
     }
 
@@ -137,7 +138,7 @@ impl Objects {
         let policy = self.policy(distribution);
         let purges = self.purges.now();
         let known = self.known(&key, policy, &purges);
-        let now = Instant::now();
+        let now = self.clock.now();
         if let Some(bound) = known.as_ref().filter(|bound| bound.holds(now)) {
             count(&self.counters.fresh);
             return Ok(Arc::clone(&bound.object));
@@ -152,6 +153,7 @@ impl Objects {
         let check = Check {
             key: asked.0.clone(),
             policy,
+            clock: self.clock.clone(),
             purges,
             known: known.clone(),
             origin: Arc::clone(origin),
@@ -197,7 +199,7 @@ impl Objects {
                 self.bindings.remove(&key);
                 // An answer from before a purge says nothing of the time after it.
                 if !policy.negative_ttl.is_zero() && self.purges.now().last() == asked {
-                    let until = Instant::now() + policy.negative_ttl;
+                    let until = self.clock.now() + policy.negative_ttl;
                     let absent = Absent::new(&key, until);
                     self.absent.insert(key, absent);
                 }
@@ -222,7 +224,7 @@ impl Objects {
             warn!(%key, times, "the origin does not answer: what is known is served");
         }
         let object = Arc::clone(&known.object);
-        let until = Instant::now() + REST;
+        let until = self.clock.now() + REST;
         self.bindings.insert(key, Bound { until, ..known });
         object
     }

@@ -72,8 +72,15 @@ impl Folder {
         Ok(())
     }
 
-    /// Gives the room back.
+    /// Gives the room back, also that of files which are still open somewhere.
     pub(super) fn give_up(&self) {
+        for entry in fs::read_dir(&self.segments).into_iter().flatten().flatten() {
+            // What cannot be cut is removed below, as far as that goes.
+            let _ = OpenOptions::new()
+                .write(true)
+                .open(entry.path())
+                .and_then(|file| file.set_len(0));
+        }
         if let Err(error) = fs::remove_dir_all(&self.segments) {
             tracing::debug!(%error, "the folder of the disk cache could not be removed");
         }
