@@ -181,7 +181,9 @@ impl Origin for Watched {
 /// Every object that is bound or plays now. Many spellings may mean one object, and each viewer
 /// may choose their own; the index is held once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Live(Arc<Mutex<HashMap<ObjectKey, (Weak<Object>, Gone)>>>);
+pub(super) struct Live(Arc<Mutex<Known>>);
+
+type Known = HashMap<ObjectKey, (Weak<Object>, Gone)>;
 
 impl Live {
     /// Entries below which those that are dead are not looked for.
@@ -220,7 +222,7 @@ impl Live {
         alive.filter(|(key, _)| matches(key)).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, (Weak<Object>, Gone)>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // Every operation on it is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
