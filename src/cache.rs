@@ -6,17 +6,23 @@
 //! way, or from a render of its own ([`RenderCache`]). Media indexes go through the same door as
 //! segments: anything that can be cloned cheaply and says what it weighs ([`Weigh`]).
 //!
-//! A disk tier has one place to stand: between the claim of a key and its render, in
-//! [`rendered`], where a run of keys is in one caller's hands and nobody else's.
+//! Between the claim of a key and its render stands the disk tier ([`disk`]), where there is one:
+//! a key that is on the disk is in one caller's hands and nobody else's while it is read.
 
 pub mod descriptors;
+pub mod disk;
 pub mod flight;
 pub mod memory;
 mod pages;
 pub mod rendered;
 pub mod segment;
+pub mod tier;
+pub mod usage;
 
+pub use disk::{Disk, DiskError, DiskUse, Stored, StoredKey};
 pub use flight::{Landed, RenderError};
 pub use memory::{Memory, MemorySize, MemoryUse, Weigh};
 pub use rendered::{RENDERS_MAX, RenderCache, Run};
 pub use segment::SegmentFile;
+pub use tier::Tier;
+pub use usage::{CacheUse, usage};

@@ -25,7 +25,7 @@ pub use limits::Limits;
 use entry::Entry;
 use error::Source;
 use limits::check_rate;
-use quantity::{de_duration, de_size};
+use quantity::{de_duration, de_size, de_some_duration};
 
 /// Everything that can be set. Obtained from [`Settings::load`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -128,6 +128,18 @@ pub struct Cache {
     /// For media indexes, bytes.
     #[serde(deserialize_with = "de_size")]
     pub index_memory: u64,
+    /// Disk for rendered segments, bytes; 0: none.
+    #[serde(deserialize_with = "de_size")]
+    pub disk: u64,
+    /// Where on the disk; none: `cache` in [`Settings::data_dir`].
+    pub disk_dir: Option<PathBuf>,
+    /// How long an object of the default distribution is believed to be what it was; none: the
+    /// origin is asked at each play.
+    #[serde(deserialize_with = "de_some_duration")]
+    pub ttl: Option<Duration>,
+    /// How long it is believed that an object does not exist, or may not be read.
+    #[serde(deserialize_with = "de_duration")]
+    pub negative_ttl: Duration,
 }
 
 /// How origins are read. Endpoint, region and anonymous are for distributions that do not say
@@ -253,6 +265,12 @@ impl Default for Cache {
             memory: 256 << 20,
             // An index of an hour-long MP4 takes 1 to 2 MiB.
             index_memory: 64 << 20,
+            // What is written to a disk unasked is not welcome everywhere.
+            disk: 0,
+            disk_dir: None,
+            // Whoever tries the server out replaces a file and wants to see it.
+            ttl: None,
+            negative_ttl: crate::catalog::NEGATIVE_TTL,
         }
     }
 }
@@ -308,6 +326,7 @@ pub struct Overrides {
     pub http_listen: Option<SocketAddr>,
     pub api_listen: Option<SocketAddr>,
     pub cache_memory: Option<u64>,
+    pub cache_disk: Option<u64>,
     pub anonymous: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
@@ -347,6 +366,7 @@ impl Settings {
         set(&mut self.http.listen, overrides.http_listen);
         set(&mut self.api.listen, overrides.api_listen);
         set(&mut self.cache.memory, overrides.cache_memory);
+        set(&mut self.cache.disk, overrides.cache_disk);
         set(&mut self.log.level, overrides.log_level);
         set(&mut self.log.format, overrides.log_format);
         set(&mut self.origin.anonymous, overrides.anonymous);
@@ -377,6 +397,15 @@ impl Settings {
             // Below this a handful of viewers would render each other's segments out.
             ("cache.memory", self.cache.memory, 8 << 20),
             ("cache.index_memory", self.cache.index_memory, 1 << 20),
+            // None, or as much as is any use.
+            (
+                "cache.disk",
+                match self.cache.disk {
+                    0 => u64::MAX,
+                    size => size,
+                },
+                crate::cache::disk::CAPACITY_MIN,
+            ),
         ];
         let limits = self.limits.bounds();
         for (key, value, least) in bounds.into_iter().chain(limits) {

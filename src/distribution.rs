@@ -19,6 +19,7 @@
 
 use std::collections::HashSet;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
 
 use crate::distribution::host::HostPattern;
 
@@ -29,6 +30,10 @@ pub use origin::{Access, OriginSpec, S3Bucket};
 
 /// The application that CloudFront's streaming distributions had: application `cfx`, instance `st`.
 pub const DEFAULT_APP: &str = "cfx/st";
+
+/// How long an object is believed to be what it was, unless it says so itself (cloudfront.md,
+/// section 6).
+pub const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// What generated domain names end in until a suffix is configured.
 pub const DEFAULT_SUFFIX: &str = "streamfront.localhost";
@@ -69,6 +74,9 @@ pub struct Distribution {
     pub max_connections: Option<NonZeroU32>,
     /// Bytes a second that one viewer may be sent; none: no cap.
     pub max_rate: Option<NonZeroU64>,
+    /// How long an object is believed to be what it was, unless it says so itself; `None`: the
+    /// origin is asked at each play.
+    pub ttl: Option<Duration>,
 }
 
 impl Distribution {
@@ -84,14 +92,17 @@ impl Distribution {
             apps: vec![DEFAULT_APP.to_owned()],
             max_connections: None,
             max_rate: None,
+            ttl: Some(DEFAULT_TTL),
             id,
         }
     }
 
-    /// The distribution of a server that was given a bucket and nothing else: any host.
+    /// The distribution of a server that was given a bucket and nothing else: any host, and the
+    /// origin is asked at each play.
     pub fn default_for(origin: OriginSpec) -> Self {
         Self {
             aliases: vec![HostPattern::Any],
+            ttl: None,
             ..Self::new("default", origin)
         }
     }

@@ -36,6 +36,7 @@ pub mod mp3;
 pub mod mp4;
 pub mod probe;
 mod sample;
+mod stored;
 
 pub use demux::{Demux, Found, Next, Step};
 pub use error::{Container, MediaError};

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,9 @@ use tracing::{info, warn};
 
 use crate::amf;
 use crate::api::{self, Api};
-use crate::cache::{MemorySize, RENDERS_MAX, RenderCache, descriptors};
+use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::host::HostTable;
-use crate::catalog::{Objects, SegmentCache};
+use crate::catalog::{Freshness, Objects, Policy, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
@@ -77,9 +78,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let api = listen("the API", settings.api.listen)?;
     let tasks = TaskTracker::new();
     let limit = descriptors::raise_descriptor_limit();
-    let segments = segment_cache(&settings, limit, &tasks);
+    let disk = disk(&settings).await;
+    let limit = limit.saturating_sub(disk.as_ref().map_or(0, Disk::descriptors) as u64);
+    let segments = segment_cache(&settings, limit, &tasks, disk.clone());
     let (meter, origin_meter) = (Arc::new(Meter::default()), Arc::new(OriginMeter::default()));
-    let routes = routes(&settings, segments.clone(), &tasks, &origin_meter).await?;
+    let objects = objects(&settings, segments.clone(), &tasks);
+    let routes = routes(&settings, objects, &origin_meter).await?;
     let limits = &settings.limits;
     let shared = Arc::new(Shared {
         rules: rules(&settings),
@@ -125,6 +129,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     http_stop.cancel();
     let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(http, api) }).await;
     drop(workers);
+    if let Some(disk) = disk {
+        disk.close().await;
+    }
     info!("stopped");
     Ok(())
 }
@@ -179,26 +186,39 @@ async fn drain(shared: &Shared, viewers: &TaskTracker, limit: Duration) {
     let _ = tokio::time::timeout(STOP_LIMIT, viewers.wait()).await;
 }
 
-fn segment_cache(settings: &Settings, limit: u64, tasks: &TaskTracker) -> SegmentCache {
+fn segment_cache(
+    settings: &Settings,
+    limit: u64,
+    tasks: &TaskTracker,
+    disk: Option<Disk<Arc<Segment>>>,
+) -> SegmentCache {
     let size = MemorySize {
         bytes: bytes(settings.cache.memory),
         descriptors: bytes(limit / 4),
     };
-    RenderCache::new(size, RENDERS_MAX, tasks.clone())
+    let disk = disk.map(|disk| Arc::new(disk) as _);
+    RenderCache::over(disk, size, RENDERS_MAX, tasks.clone())
+}
+
+fn objects(settings: &Settings, segments: SegmentCache, tasks: &TaskTracker) -> Objects {
+    let outlives = settings.cache.disk > 0;
+    let objects = Objects::new(bytes(settings.cache.index_memory), segments, tasks.clone());
+    if outlives {
+        return objects.with_purges_in(disk_dir(settings).join("purges"));
+    }
+    objects
 }
 
 async fn routes(
     settings: &Settings,
-    segments: SegmentCache,
-    tasks: &TaskTracker,
+    objects: Objects,
     meter: &Arc<OriginMeter>,
 ) -> Result<Routes, ServerError> {
-    let index_bytes = bytes(settings.cache.index_memory);
-    let objects = Objects::new(index_bytes, segments, tasks.clone());
     let tuning = settings.origin.tuning();
     let mut hosts = HostTable::new();
     for distribution in &settings.distributions {
         let origin = origin::connect(&distribution.origin, &tuning, meter).await?;
+        objects.set_policy(&distribution.id, policy(settings, distribution));
         add_route(&mut hosts, distribution, &origin);
     }
     Ok(Routes {
@@ -211,6 +231,36 @@ async fn routes(
             Enhanced::Never => EnhancedPolicy::Never,
         },
     })
+}
+
+/// The disk tier, where one is wanted and can be had.
+async fn disk(settings: &Settings) -> Option<Disk<Arc<Segment>>> {
+    let capacity = settings.cache.disk;
+    if capacity == 0 {
+        return None;
+    }
+    let directory = disk_dir(settings);
+    match Disk::open(&directory, capacity).await {
+        Ok(disk) => Some(disk),
+        Err(error) => {
+            let directory = directory.display();
+            warn!(%directory, %error, "there is no disk cache: its directory cannot be used");
+            None
+        }
+    }
+}
+
+fn disk_dir(settings: &Settings) -> PathBuf {
+    let configured = settings.cache.disk_dir.clone();
+    configured.unwrap_or_else(|| settings.data_dir.join("cache"))
+}
+
+fn policy(settings: &Settings, distribution: &Distribution) -> Policy {
+    let freshness = distribution
+        .ttl
+        .map_or(Freshness::EachPlay, Freshness::TimeToLive);
+    let origin = format!("{:?}", distribution.origin);
+    Policy::new(freshness, settings.cache.negative_ttl, &origin)
 }
 
 /// How many viewers there may be: a quarter of the descriptors is for segments, some are kept back,

@@ -47,9 +47,10 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
 fn filter(log: &Log) -> Result<EnvFilter, TelemetryError> {
     let text = match (&log.filter, log.level) {
         (Some(filter), _) => filter.clone(),
-        (None, LogLevel::Error) => "error".to_owned(),
-        (None, LogLevel::Warn) => "error,streamfront=warn".to_owned(),
-        (None, LogLevel::Info) => "error,streamfront=info".to_owned(),
+        // The store of the disk cache says each write that fails, without end.
+        (None, LogLevel::Error) => "error,foyer_storage=off".to_owned(),
+        (None, LogLevel::Warn) => "error,foyer_storage=off,streamfront=warn".to_owned(),
+        (None, LogLevel::Info) => "error,foyer_storage=off,streamfront=info".to_owned(),
         (None, LogLevel::Debug) => "warn,streamfront=debug".to_owned(),
         (None, LogLevel::Trace) => "debug,streamfront=trace".to_owned(),
     };

@@ -20,8 +20,11 @@
 use std::fmt;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 /// A time on the timeline of one object, in milliseconds. Does not wrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct MediaTime(i64);
 
 impl MediaTime {
@@ -109,7 +112,7 @@ impl Millis {
 }
 
 /// A half-open range of byte positions in an object: `start` is in it, `end` is not.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct ByteRange {
     /// Position of the first byte.
     pub start: u64,

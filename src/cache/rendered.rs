@@ -6,6 +6,11 @@
 //! key ([`Run::publish`]), so that the first segment of a run flows while the others are still
 //! being read.
 //!
+//! Where there is a slower tier ([`Tier`]), it is asked first, once for all who wait; a read of it
+//! that takes too long goes on side by side with the render, and what comes first is served. A
+//! render that is late then is dropped. A read takes none of the turns of renders, so that what is
+//! on the disk plays while an origin that hangs holds them all.
+//!
 //! A render is a task of its own. A caller that goes away cancels nothing: others may wait for the
 //! same key, and even when nobody does, the origin's bytes are mostly paid for and the viewer who
 //! seeks back or reconnects finds them. What limits the work is the number of renders that run at
@@ -22,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use super::flight::{Claim, Flights, Landed, Mark, RenderError};
 use super::memory::{Memory, MemorySize, MemoryUse, Weigh};
+use super::tier::Tier;
 
 /// How many renders run at once by default; more wait their turn. Each holds one ranged read and
 /// what it makes of it, about 2 MiB for a run of segments: 128 MiB in all. An origin that answers
@@ -41,6 +47,7 @@ pub struct RenderCache<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 's
 
 struct Shared<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E> {
     memory: Memory<K, V>,
+    tier: Option<Arc<dyn Tier<K, V>>>,
     flights: Arc<Flights<K, V, E>>,
     tasks: TaskTracker,
     /// Where renders run, whoever asks for them: not on the threads that deliver.
@@ -55,11 +62,23 @@ where
     E: Clone + Send + Sync + 'static,
 {
     /// An empty cache of this size. Renders run as tasks of `tasks` on the runtime that this is
-    /// called on (there must be one), at most `renders_max` of them at once ([`RENDERS_MAX`]). A render must not wait for another one of the same cache: with
-    /// all turns taken both would wait for ever.
+    /// called on (there must be one), at most `renders_max` of them at once ([`RENDERS_MAX`]). A
+    /// render must not wait for another one of the same cache: with all turns taken both would wait
+    /// for ever.
     pub fn new(size: MemorySize, renders_max: usize, tasks: TaskTracker) -> Self {
+        Self::over(None, size, renders_max, tasks)
+    }
+
+    /// As [`Self::new`], with a slower tier below, if there is one.
+    pub fn over(
+        tier: Option<Arc<dyn Tier<K, V>>>,
+        size: MemorySize,
+        renders_max: usize,
+        tasks: TaskTracker,
+    ) -> Self {
         Self(Arc::new(Shared {
             memory: Memory::new(size),
+            tier,
             flights: Arc::new(Flights::new()),
             tasks,
             runtime: Handle::current(),
@@ -69,7 +88,9 @@ where
 
     /// The value of `key` if it is in memory: the warm way.
     pub fn get(&self, key: &K) -> Option<V> {
-        self.0.memory.get(key)
+        let value = self.0.memory.get(key)?;
+        self.used_below(key);
+        Some(value)
     }
 
     /// Whether `key` is in memory. Does not count as a use of it.
@@ -113,7 +134,7 @@ where
         let Some((key, neighbours)) = keys.split_first() else {
             return Err(RenderError::LeftOut);
         };
-        if let Some(value) = self.0.memory.get(key) {
+        if let Some(value) = self.get(key) {
             return Ok(value);
         }
         for _ in 0..TRIES_MAX {
@@ -161,18 +182,36 @@ where
     // A viewer who waited for a render used its value like one who found it.
     fn used(&self, key: &K) {
         self.0.memory.touch(key);
+        self.used_below(key);
+    }
+
+    fn used_below(&self, key: &K) {
+        if let Some(tier) = &self.0.tier {
+            tier.used(key);
+        }
+    }
+
+    fn may_be_below(&self, key: &K) -> bool {
+        let tier = self.0.tier.as_ref();
+        tier.is_some_and(|tier| tier.may_hold(key))
     }
 
     // Claims the neighbours and starts the render. Nothing here awaits: a caller that goes away
-    // has either not claimed anything or handed it over.
+    // has either not claimed anything or handed it over. What is below is read key by key: a run
+    // is what one read of the origin brings.
     fn take_off<R, F>(&self, first: Mark<K, V, E>, neighbours: &[K], render: R)
     where
         R: FnOnce(Run<K, V, E>) -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let mut keys = vec![first.key().clone()];
+        let below = self.may_be_below(first.key());
         let mut marks = vec![first];
+        let neighbours = if below { &[] } else { neighbours };
         for key in neighbours {
+            if self.may_be_below(key) {
+                break;
+            }
             let Claim::Ours(mark) = self.claim(key) else {
                 break;
             };
@@ -184,8 +223,45 @@ where
             keys,
             marks: Mutex::new(marks),
         }));
-        let carried_out = carry_out(run, render);
-        self.0.tasks.spawn_on(carried_out, &self.0.runtime);
+        let tier = self.0.tier.clone().filter(|_| below);
+        let (tasks, runtime) = (&self.0.tasks, &self.0.runtime);
+        match (tier, run.keys().first().cloned()) {
+            (Some(tier), Some(key)) => {
+                tasks.spawn_on(look_below(run, key, tier, render), runtime);
+            }
+            _ => {
+                tasks.spawn_on(carry_out(run, render), runtime);
+            }
+        }
+    }
+}
+
+/// Reads the one key of the run from the tier below; renders it where that fails or takes long.
+async fn look_below<K, V, E, R, F>(run: Run<K, V, E>, key: K, tier: Arc<dyn Tier<K, V>>, render: R)
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    R: FnOnce(Run<K, V, E>) -> F,
+    F: Future<Output = Result<(), E>>,
+{
+    let mut reading = tier.fetch(&key);
+    match tokio::time::timeout(tier.patience(), &mut reading).await {
+        Ok(Some(value)) => run.land(key, value),
+        Ok(None) => carry_out(run, render).await,
+        Err(_) => {
+            tier.was_slow();
+            let found = async {
+                match reading.await {
+                    Some(value) => value,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                value = found => run.land(key, value),
+                () = carry_out(run.clone(), render) => {}
+            }
+        }
     }
 }
 
@@ -231,8 +307,15 @@ where
     }
 
     /// Puts the value of `key` into memory and gives it to all who wait for it. A key outside the
-    /// run, or published before, only goes into memory.
+    /// run, or published before, only goes into memory. It goes to the tier below as well.
     pub fn publish(&self, key: K, value: V) {
+        if let Some(tier) = &self.0.cache.0.tier {
+            tier.keep(&key, &value);
+        }
+        self.land(key, value);
+    }
+
+    fn land(&self, key: K, value: V) {
         let mark = {
             let mut marks = self.marks();
             let index = marks.iter().position(|mark| *mark.key() == key);
@@ -311,6 +394,95 @@ mod tests {
             descriptors: 1000,
         };
         RenderCache::new(size, renders_max, TaskTracker::new())
+    }
+
+    /// A tier that has every key, and gives it when it is told to.
+    #[derive(Debug, Default)]
+    struct Late {
+        gate: Arc<tokio::sync::Notify>,
+        slow: AtomicUsize,
+        kept: Mutex<Vec<u32>>,
+    }
+
+    impl Tier<u32, Vec<u8>> for Late {
+        fn may_hold(&self, _: &u32) -> bool {
+            true
+        }
+
+        fn fetch(&self, key: &u32) -> futures_util::future::BoxFuture<'static, Option<Vec<u8>>> {
+            let (gate, key) = (Arc::clone(&self.gate), *key);
+            Box::pin(async move {
+                gate.notified().await;
+                (key != 0).then(|| vec![1])
+            })
+        }
+
+        fn patience(&self) -> std::time::Duration {
+            std::time::Duration::from_millis(1)
+        }
+
+        fn was_slow(&self) {
+            self.slow.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn keep(&self, key: &u32, _: &Vec<u8>) {
+            self.kept.lock().unwrap().push(*key);
+        }
+
+        fn used(&self, _: &u32) {}
+    }
+
+    fn over(tier: &Arc<Late>) -> TestCache {
+        let size = MemorySize {
+            bytes: 1 << 20,
+            descriptors: 1000,
+        };
+        let tier = Arc::clone(tier) as _;
+        RenderCache::over(Some(tier), size, RENDERS_MAX, TaskTracker::new())
+    }
+
+    #[tokio::test]
+    async fn a_slow_tier_is_raced_by_the_render() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let rendered = cache.get_or_render(&7, async || Ok(vec![2])).await;
+        assert_eq!(rendered, Ok(vec![2]));
+        assert_eq!(tier.slow.load(Ordering::SeqCst), 1);
+        assert_eq!(*tier.kept.lock().unwrap(), [7]);
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_tier_may_still_be_the_first() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let gate = Arc::clone(&tier.gate);
+        let hangs = async move || {
+            gate.notify_one();
+            std::future::pending().await
+        };
+        assert_eq!(cache.get_or_render(&7, hangs).await, Ok(vec![1]));
+        assert!(tier.kept.lock().unwrap().is_empty(), "it is there already");
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn what_the_tier_lost_is_rendered() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        tier.gate.notify_one();
+        let rendered = cache.get_or_render(&0, async || Ok(vec![2])).await;
+        assert_eq!(rendered, Ok(vec![2]));
+        // Also where that comes out late.
+        cache.clear();
+        let gate = Arc::clone(&tier.gate);
+        let slow = async move || {
+            gate.notify_one();
+            yield_now().await;
+            Ok(vec![3])
+        };
+        assert_eq!(cache.get_or_render(&0, slow).await, Ok(vec![3]));
+        settle(&cache).await;
     }
 
     async fn settle(cache: &TestCache) {

@@ -26,7 +26,8 @@ const WALK_MILLIS: i64 = 20_000;
 /// The name of one version of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey {
-    /// Id of the distribution: two distributions on one bucket share nothing.
+    /// Whose it is: the id of the distribution, its origin, and the last purge that the object
+    /// fell under. Two distributions on one bucket share nothing.
     pub distribution: Arc<str>,
     /// Key in the bucket.
     pub key: Arc<str>,

@@ -1,106 +1,124 @@
 //! From a stream name to the object that is played: candidate keys, versions, indexes.
 //!
-//! Which object a name means, and in which version, is checked with the origin at each play
-//! (If-None-Match), so that a replaced object plays anew at once. The index of a version is kept
-//! while it is in use and room allows. However many viewers ask for one name at the same moment,
-//! the origin is asked once.
+//! Which object a name means, and in which version, is believed for as long as the distribution
+//! says ([`Policy`]): for a time to live, or only for the plays that ask at the same moment. Then
+//! it is checked with the origin (If-None-Match). However many viewers ask for one name, the origin
+//! is asked once. The index of a version is kept while it is in use and room allows.
+//!
+//! Where the origin does not answer, what is known goes on being served, and the origin is left
+//! alone for a while ([`REST`]). That a name leads nowhere is remembered for a moment, in a place of
+//! its own, so that a flood of made-up names pushes out no name that leads somewhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use futures_util::stream::{FuturesOrdered, StreamExt};
-use tracing::debug;
-
-use super::name::StreamName;
-use super::object::{BuildRoom, Object, ObjectKey, PROBE};
-use super::{PlayError, SegmentCache};
-use crate::cache::{Memory, MemorySize, RENDERS_MAX, RenderCache, Weigh};
-use crate::origin::{Condition, Origin, OriginError, Read};
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
-/// A name in a distribution, as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct NameKey {
-    distribution: Arc<str>,
-    candidates: Arc<[String]>,
-}
+use super::binding::{Absent, Bound, Clock, Live, NameKey, Policy};
+use super::check::Check;
+use super::name::StreamName;
+use super::object::{BuildRoom, Object};
+use super::purge::{Purge, PurgeLog, Purged, Purges};
+use super::{PlayError, SegmentCache};
+use crate::cache::{Memory, MemorySize, RENDERS_MAX, RenderCache};
+use crate::origin::{Origin, OriginError};
+
+/// After an origin did not answer, how long what is known is served without asking it: as long as
+/// one question to an origin that hangs takes by default, so that of the viewers of a name one waits
+/// and the others do not.
+const REST: Duration = Duration::from_secs(10);
+
+/// Memory for names that lead nowhere: some ten thousand ordinary ones.
+const ABSENT_BYTES: usize = 4 << 20;
 
 /// Opens objects by name, for all distributions.
 #[derive(Debug)]
 pub struct Objects {
+    policies: RwLock<HashMap<Arc<str>, Policy>>,
     /// What each name meant when it was last checked.
     bindings: Memory<NameKey, Bound>,
-    /// Checks under way.
-    checks: RenderCache<NameKey, Bound, PlayError>,
+    /// Names that lead nowhere.
+    absent: Memory<NameKey, Absent>,
+    /// Checks under way, each with the last purge before it.
+    checks: RenderCache<(NameKey, u64), Bound, PlayError>,
+    purges: Arc<PurgeLog>,
     room: BuildRoom,
     live: Live,
     segments: SegmentCache,
+    counters: Counters,
+    clock: Clock,
 }
 
-/// Every object that is bound or plays now. Many spellings may mean one object, and each viewer
-/// may choose their own; the index is held once.
-#[derive(Debug, Clone, Default)]
-struct Live(Arc<Mutex<HashMap<ObjectKey, Weak<Object>>>>);
-
-impl Live {
-    /// Entries below which those that are dead are not looked for.
-    const TIDY_FROM: usize = 256;
-
-    fn get(&self, key: &ObjectKey) -> Option<Arc<Object>> {
-        self.lock().get(key)?.upgrade()
-    }
-
-    /// The object of that key: this one, unless there is one already.
-    fn admit(&self, object: Object) -> Arc<Object> {
-        let mut live = self.lock();
-        if let Some(known) = live.get(object.key()).and_then(Weak::upgrade) {
-            return known;
-        }
-        // Looked through only when it has doubled, so that it costs each entry little.
-        if live.len() >= Self::TIDY_FROM && live.len() == live.capacity() {
-            live.retain(|_, object| object.strong_count() > 0);
-        }
-        let object = Arc::new(object);
-        live.insert(object.key().clone(), Arc::downgrade(&object));
-        object
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Weak<Object>>> {
-        // Every operation on it is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+#[derive(Debug, Default)]
+struct Counters {
+    fresh: AtomicU64,
+    absent: AtomicU64,
+    checked: AtomicU64,
+    served_stale: AtomicU64,
 }
 
-/// A name bound to a version of an object. The same object may be bound to many names, so that a
-/// binding weighs little where the index is shared; counting it whole errs on the safe side.
-#[derive(Debug, Clone)]
-struct Bound(Arc<Object>);
-
-impl Weigh for Bound {
-    fn weight(&self) -> usize {
-        self.0.weight()
-    }
+/// How names were looked up since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ObjectsUse {
+    /// Plays of names that were believed to be what they were.
+    pub fresh: u64,
+    /// Plays of names that were believed to lead nowhere.
+    pub absent: u64,
+    /// Plays that asked the origin, or waited for another's question.
+    pub checked: u64,
+    /// Plays of what was known, because the origin did not answer.
+    pub served_stale: u64,
+    /// Memory of indexes that names are bound to, bytes.
+    pub index_bytes: usize,
 }
 
 impl Objects {
     /// Keeps indexes of `index_bytes` together; segments go to `segments`.
     pub fn new(index_bytes: usize, segments: SegmentCache, tasks: TaskTracker) -> Self {
-        let room = MemorySize {
-            bytes: index_bytes,
-            descriptors: usize::MAX,
-        };
-        // A finished check is forgotten at once: it is true only for those who waited for it.
-        let none = MemorySize {
-            bytes: 1,
+        let room = |bytes| MemorySize {
+            bytes,
             descriptors: usize::MAX,
         };
         Self {
-            bindings: Memory::new(room),
-            checks: RenderCache::new(none, RENDERS_MAX, tasks),
+            policies: RwLock::default(),
+            bindings: Memory::new(room(index_bytes)),
+            absent: Memory::new(room(ABSENT_BYTES)),
+            // A finished check is forgotten at once: what it found is in the bindings.
+            checks: RenderCache::new(room(1), RENDERS_MAX, tasks),
+            purges: Arc::default(),
             room: BuildRoom::new(),
             live: Live::default(),
             segments,
+            counters: Counters::default(),
+            clock: Clock::default(),
         }
+    }
+
+    /// Remembers purges in `file`: needed where segments outlive the process. Reads the file.
+    #[must_use]
+    pub fn with_purges_in(self, file: PathBuf) -> Self {
+        Self {
+            purges: Arc::new(PurgeLog::kept_in(file)),
+            ..self
+        }
+    }
+
+    /// How the names of a distribution are looked up from now on. Without: [`Policy::default`].
+    pub fn set_policy(&self, distribution: &str, policy: Policy) {
+        let mut policies = self
+            .policies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        policies.insert(distribution.into(), policy);
+    }
+
+    fn policy(&self, distribution: &str) -> Policy {
+        let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+        policies.get(distribution).copied().unwrap_or_default()
     }
 
     /// The object that a stream name means now.
@@ -117,26 +135,78 @@ impl Objects {
             distribution: Arc::clone(distribution),
             candidates: name.candidates().into(),
         };
+        let policy = self.policy(distribution);
+        let purges = self.purges.now();
+        let known = self.known(&key, policy, &purges);
+        let now = self.clock.now();
+        if let Some(bound) = known.as_ref().filter(|bound| bound.holds(now)) {
+            count(&self.counters.fresh);
+            return Ok(Arc::clone(&bound.object));
+        }
+        let absent = || self.absent.get(&key);
+        if known.is_none() && absent().is_some_and(|absent| now < absent.until) {
+            count(&self.counters.absent);
+            return Err(PlayError::NotFound);
+        }
+        count(&self.counters.checked);
+        let asked = (key, purges.last());
         let check = Check {
-            key: key.clone(),
-            known: self.bindings.get(&key).map(|Bound(object)| object),
+            key: asked.0.clone(),
+            policy,
+            clock: self.clock.clone(),
+            purges,
+            known: known.clone(),
             origin: Arc::clone(origin),
             room: self.room.clone(),
             live: self.live.clone(),
             segments: self.segments.clone(),
         };
         // One that nobody waited for to the end is as old as its viewers' leaving.
-        self.checks.remove(&key);
-        let checked = self.checks.get_or_render(&key, move || check.run()).await;
-        self.checks.remove(&key);
+        self.checks.remove(&asked);
+        let checked = self.checks.get_or_render(&asked, move || check.run()).await;
+        self.checks.remove(&asked);
+        let checked = checked.map_err(PlayError::from);
+        self.learn(asked, policy, known, checked)
+    }
+
+    /// What the name was bound to, where it was not purged since.
+    fn known(&self, key: &NameKey, policy: Policy, purges: &Purges) -> Option<Bound> {
+        let bound = self.bindings.get(key)?;
+        let object = bound.object.key();
+        let scope = policy.scope(&key.distribution, &object.key, purges);
+        (object.distribution == scope).then_some(bound)
+    }
+
+    /// Takes in what a check came to, and says what is played.
+    fn learn(
+        &self,
+        (key, asked): (NameKey, u64),
+        policy: Policy,
+        known: Option<Bound>,
+        checked: Result<Bound, PlayError>,
+    ) -> Result<Arc<Object>, PlayError> {
         match checked {
             Ok(bound) => {
-                self.bindings.insert(key, bound.clone());
-                Ok(bound.0)
+                let object = Arc::clone(&bound.object);
+                self.bindings.insert(key, bound);
+                Ok(object)
+            }
+            Err(error @ PlayError::Origin(OriginError::Unavailable { .. })) => {
+                let known = known.filter(|bound| !bound.gone.get()).ok_or(error)?;
+                Ok(self.serve_stale(key, known))
+            }
+            Err(PlayError::NotFound) => {
+                self.bindings.remove(&key);
+                // An answer from before a purge says nothing of the time after it.
+                if !policy.negative_ttl.is_zero() && self.purges.now().last() == asked {
+                    let until = self.clock.now() + policy.negative_ttl;
+                    let absent = Absent::new(&key, until);
+                    self.absent.insert(key, absent);
+                }
+                Err(PlayError::NotFound)
             }
             Err(error) => {
-                let error = PlayError::from(error);
-                // An origin that is away for a moment does not cost the index.
+                // Credentials that were refused for a moment do not cost the index.
                 if !matches!(error, PlayError::Origin(_)) {
                     self.bindings.remove(&key);
                 }
@@ -144,76 +214,57 @@ impl Objects {
             }
         }
     }
-}
 
-/// One check of one name.
-struct Check {
-    key: NameKey,
-    known: Option<Arc<Object>>,
-    origin: Arc<dyn Origin>,
-    room: BuildRoom,
-    live: Live,
-    segments: SegmentCache,
-}
-
-impl Check {
-    async fn run(self) -> Result<Bound, PlayError> {
-        if let Some(known) = &self.known {
-            let condition = Condition::NoneMatch(&known.key().etag);
-            match self.origin.read(&known.key().key, PROBE, condition).await {
-                Ok(Read::NotModified) => return Ok(Bound(Arc::clone(known))),
-                Ok(Read::Bytes(probe)) if probe.etag == known.key().etag => {
-                    return Ok(Bound(Arc::clone(known)));
-                }
-                Ok(Read::Bytes(probe)) => {
-                    debug!(key = %known.key().key, etag = %probe.etag, "object was replaced");
-                    return self.build(Arc::clone(&known.key().key), probe).await;
-                }
-                // It may live on under the next candidate.
-                Err(OriginError::NotFound | OriginError::Forbidden) => {}
-                Err(error) => return Err(error.into()),
-            }
+    /// The last good copy.
+    fn serve_stale(&self, key: NameKey, known: Bound) -> Arc<Object> {
+        let times = count(&self.counters.served_stale);
+        // Said at the first, second, fourth, eighth ... time.
+        if times.is_power_of_two() {
+            let key = &known.object.key().key;
+            warn!(%key, times, "the origin does not answer: what is known is served");
         }
-        self.resolve().await
+        let object = Arc::clone(&known.object);
+        let until = self.clock.now() + REST;
+        self.bindings.insert(key, Bound { until, ..known });
+        object
     }
 
-    /// Asks for all candidates at once; the first in order that exists is it.
-    async fn resolve(&self) -> Result<Bound, PlayError> {
-        let mut probes: FuturesOrdered<_> = self
-            .key
-            .candidates
-            .iter()
-            .map(|key| async move { (key, self.origin.read(key, PROBE, Condition::None).await) })
-            .collect();
-        while let Some((key, probe)) = probes.next().await {
-            match probe {
-                Ok(Read::Bytes(probe)) => {
-                    drop(probes);
-                    return self.build(Arc::from(key.as_str()), probe).await;
-                }
-                Ok(Read::NotModified) | Err(OriginError::NotFound | OriginError::Forbidden) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(PlayError::NotFound)
+    /// Forgets an object, or all below a prefix, of one distribution or of all: the next play asks
+    /// the origin anew and shares nothing with what was kept, in memory or on disk, also after a
+    /// restart. Running plays go on.
+    pub async fn purge(&self, distribution: Option<&str>, what: Purge) -> Purged {
+        let before = self.purges.now();
+        let (log, id) = (Arc::clone(&self.purges), distribution.map(str::to_owned));
+        let adding = move || log.add(id.as_deref(), what);
+        let durable = tokio::task::spawn_blocking(adding).await.unwrap_or(false);
+        let after = self.purges.now();
+        let objects = self.live.count(|key| {
+            let (id, _) = key.distribution.split_once('@').unwrap_or_default();
+            let policy = self.policy(id);
+            let was = policy.scope(id, &key.key, &before);
+            key.distribution == was && policy.scope(id, &key.key, &after) != was
+        });
+        self.absent.clear();
+        Purged { objects, durable }
     }
 
-    async fn build(&self, key: Arc<str>, probe: crate::origin::Object) -> Result<Bound, PlayError> {
-        let object_key = ObjectKey {
-            distribution: Arc::clone(&self.key.distribution),
-            key,
-            etag: probe.etag.clone(),
-        };
-        if let Some(object) = self.live.get(&object_key) {
-            return Ok(Bound(object));
+    /// How names were looked up so far.
+    pub fn usage(&self) -> ObjectsUse {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        ObjectsUse {
+            fresh: get(&counters.fresh),
+            absent: get(&counters.absent),
+            checked: get(&counters.checked),
+            served_stale: get(&counters.served_stale),
+            index_bytes: self.bindings.usage().bytes,
         }
-        let object = Object::build(
-            object_key,
-            Arc::clone(&self.origin),
-            probe,
-            &self.room,
-            self.segments.clone(),
-        );
-        Ok(Bound(self.live.admit(object.await?)))
     }
 }
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,15 @@ pub(super) struct Args {
     )]
     cache_memory: Option<u64>,
 
+    /// Disk for rendered media, such as 20GiB; taken from the disk at the start [default: none].
+    #[arg(
+        long,
+        env = "STREAMFRONT_CACHE_DISK",
+        value_name = "SIZE",
+        value_parser = quantity::size,
+    )]
+    cache_disk: Option<u64>,
+
     /// How long running plays may go on after SIGTERM, such as 60s [default: 60s].
     #[arg(
         long,
@@ -107,6 +116,7 @@ impl Args {
             http_listen: self.http,
             api_listen: self.api,
             cache_memory: self.cache_memory,
+            cache_disk: self.cache_disk,
             anonymous: self.anonymous,
             log_level: self.log_level,
             log_format: self.log_format,
@@ -166,6 +176,7 @@ mod tests {
             "--app=d",
             "--anonymous",
             "--cache-memory=64MiB",
+            "--cache-disk=2GiB",
             "--drain-limit=5s",
             "--log-level=debug",
             "--log-format=json",
@@ -179,6 +190,7 @@ mod tests {
             http_listen: Some("[::1]:2".parse().unwrap()),
             api_listen: Some("127.0.0.1:3".parse().unwrap()),
             cache_memory: Some(64 << 20),
+            cache_disk: Some(2 << 30),
             anonymous: Some(true),
             log_level: Some(LogLevel::Debug),
             log_format: Some(LogFormat::Json),

@@ -1,13 +1,14 @@
 //! `[[distribution]]`: a distribution as the file describes it.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::Settings;
-use super::quantity::de_some_size;
+use super::quantity::{de_some_duration, de_some_size};
 use crate::distribution::host::HostPattern;
-use crate::distribution::{Access, Distribution, DistributionError, Kind, OriginSpec};
+use crate::distribution::{Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec};
 
 /// One `[[distribution]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     max_connections: Option<u32>,
     #[serde(default, deserialize_with = "de_some_size")]
     max_rate: Option<u64>,
+    #[serde(default, deserialize_with = "de_some_duration")]
+    ttl: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -71,6 +74,7 @@ impl Entry {
                     .unwrap_or(settings.limits.max_connections_per_distribution),
             ),
             max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
+            ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             ..Distribution::new(&self.id, origin)
         })
     }
@@ -93,6 +97,7 @@ pub(super) fn default_distribution(
         apps: settings.apps.clone(),
         max_connections: NonZeroU32::new(limits.max_connections_per_distribution),
         max_rate: NonZeroU64::new(limits.max_rate),
+        ttl: settings.cache.ttl,
         ..Distribution::default_for(origin)
     })
 }

@@ -66,6 +66,13 @@ pub(super) fn de_duration<'de, D: Deserializer<'de>>(de: D) -> Result<Duration, 
     de.deserialize_str(Text(duration, "a time such as \"10s\"", PhantomData))
 }
 
+/// For `#[serde(deserialize_with)]`: a time that need not be given, as a string.
+pub(super) fn de_some_duration<'de, D: Deserializer<'de>>(
+    de: D,
+) -> Result<Option<Duration>, D::Error> {
+    de_duration(de).map(Some)
+}
+
 /// For `#[serde(deserialize_with)]`: a size, as a string or a number of bytes.
 pub(super) fn de_size<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error> {
     de.deserialize_any(Text(size, "a size such as \"256MiB\"", PhantomData))

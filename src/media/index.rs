@@ -5,6 +5,7 @@ use super::mp3::{Mp3Builder, Mp3Cursor, Mp3Index};
 use super::mp4::{Mp4Builder, Mp4Cursor, Mp4Index};
 use super::{Container, Demux, Fetched, Found, Heads, MediaError, MediaInfo, Next, Step, probe};
 use crate::units::MediaTime;
+use serde::{Deserialize, Serialize};
 
 /// An index being built.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub enum Index {
 }
 
 /// A cursor in a file of any container. Good only for the index that it came from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Cursor {
     /// In an FLV file.
     Flv(FlvCursor),

@@ -1,18 +1,22 @@
 //! What is known of a file once its index is built.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::amf::Value;
 use crate::media::codec::{AudioCodec, VideoCodec};
+use crate::media::stored;
 use crate::units::MediaTime;
 
 /// The codec heads (sequence headers) in force at some place of a file, as whole FLV tag bodies
 /// ready to be sent. `None` where the codec has none or none has come yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Heads {
     /// Body of a video message.
+    #[serde(with = "stored::maybe_bytes")]
     pub video: Option<Bytes>,
     /// Body of an audio message.
+    #[serde(with = "stored::maybe_bytes")]
     pub audio: Option<Bytes>,
 }
 

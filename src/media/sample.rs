@@ -1,9 +1,10 @@
 //! A sample: one access unit of one track, as it will be sent, without its payload.
 
 use crate::units::{ByteRange, MediaTime};
+use serde::{Deserialize, Serialize};
 
 /// What a message carries, by its RTMP message type (RTMP 1.0 section 7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Message type 8.
     Audio,

@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::media::{Kind, Sample};
 use crate::units::MediaTime;
+use serde::{Deserialize, Serialize};
 
 /// Where a run of segments begins that can be rendered without those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Group {
     /// A group of the index, by number ([`crate::media::Demux::open`]).
     Indexed(u32),
@@ -16,7 +17,7 @@ pub enum Group {
 }
 
 /// The name of a segment within its object and rendering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SegmentId {
     /// The group it belongs to.
     pub group: Group,
@@ -79,7 +80,7 @@ impl Rendering {
 }
 
 /// One message of a segment: where its bytes begin, its time, what it is. 16 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cue {
     /// Time of the message on the object's timeline.
     pub time: MediaTime,

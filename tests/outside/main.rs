@@ -7,7 +7,9 @@
 #![allow(clippy::print_stderr)]
 
 mod broken_files;
+mod disk;
 mod enhanced;
+mod freshness;
 mod harness;
 mod hostile;
 mod independent;

@@ -2,9 +2,10 @@
 
 use crate::media::Heads;
 use crate::units::MediaTime;
+use serde::{Deserialize, Serialize};
 
 /// Where a walk along the tags stands. About a hundred bytes; heads are shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlvCursor {
     /// Where the next tag begins.
     pub(super) at: u64,

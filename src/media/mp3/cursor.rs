@@ -2,9 +2,10 @@
 
 use super::frame::FrameHead;
 use crate::units::MediaTime;
+use serde::{Deserialize, Serialize};
 
 /// Where a walk along the frames stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mp3Cursor {
     /// Where the next frame begins.
     pub(super) at: u64,

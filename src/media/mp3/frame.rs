@@ -1,5 +1,6 @@
 //! The 4-byte head of one MPEG audio frame (ISO/IEC 11172-3 section 2.4.1.3).
 
+use serde::{Deserialize, Serialize};
 /// Length of a frame head, bytes.
 pub(crate) const HEAD: u64 = 4;
 
@@ -20,7 +21,7 @@ const RATES: [u32; 3] = [44_100, 48_000, 32_000];
 const SAME: u32 = 0xfffe_0c00;
 
 /// A frame head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FrameHead {
     /// The four bytes.
     bits: u32,

@@ -11,6 +11,7 @@ use super::fragment::{FragmentCursor, MAX_MOOF, Moof, SLOTS, Slot};
 use super::tables::{Entry, TableCursor};
 use crate::media::{Fetched, MediaError};
 use crate::units::ByteRange;
+use serde::{Deserialize, Serialize};
 
 /// How many fragments without a sample of it a track passes over before the other goes on alone.
 /// Files with a fragment for each track alternate, or have a few short ones of one for a long one
@@ -22,7 +23,7 @@ const AHEAD: u8 = 8;
 const HEAD_READ: u64 = 4096;
 
 /// A place in a file. Cheap to clone: below 200 bytes and two reference counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mp4Cursor {
     pub(super) places: [Place; SLOTS],
     /// Descriptions whose heads the viewer has.
@@ -30,7 +31,7 @@ pub struct Mp4Cursor {
 }
 
 /// The place of one track.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Place {
     /// Among the samples of the moov box.
     Tables(TableCursor),

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::boxes::{Atom, limit};
 use super::movie::{Defaults, short_or_long};
 use super::tables::{Entry, delta};
-use crate::media::MediaError;
+use crate::media::{MediaError, stored};
 use crate::units::ByteRange;
 use crate::wire::{Reader, Truncated};
 
@@ -29,7 +30,7 @@ const MAX_RUNS: usize = 1 << 14;
 pub(super) const SLOTS: usize = 2;
 
 /// One fragment.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Moof {
     /// From where on it is known to be the first: the end of the one before.
     pub from: u64,
@@ -40,12 +41,13 @@ pub(super) struct Moof {
 }
 
 /// A run of samples that lie one behind the other: a trun box.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Run {
     flags: u32,
     defaults: Defaults,
     first_flags: Option<u32>,
     count: u32,
+    #[serde(with = "stored::bytes")]
     entries: Bytes,
     /// Position of its first sample in the object.
     offset: u64,
@@ -300,9 +302,10 @@ fn is_sync(flags: u32) -> bool {
 }
 
 /// The place of one track's cursor among the fragments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FragmentCursor {
     /// The fragment it stands in.
+    #[serde(with = "stored::shared")]
     pub moof: Option<Arc<Moof>>,
     /// Position where the next fragment is looked for: the end of the last one...
     pub from: u64,

@@ -51,7 +51,7 @@ pub(super) struct Extends {
 }
 
 /// Defaults of a track's fragments: the trex box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Defaults {
     /// Sample description, from 1.
     pub description: u32,

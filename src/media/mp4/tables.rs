@@ -6,6 +6,7 @@
 //! Tables that disagree end the track with the shortest. Times are ticks of the track's timescale.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::boxes::Atom;
 use crate::media::MediaError;
@@ -76,7 +77,7 @@ pub(super) struct Entry {
 }
 
 /// A place between two samples. `Copy`, and small, because a viewer holds one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct TableCursor {
     /// Number of the next sample, from 0.
     pub sample: u32,
@@ -98,7 +99,7 @@ pub(super) struct TableCursor {
 }
 
 /// A place in a table of pairs: samples left in the run, its value, and the next entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Run {
     left: u32,
     value: u32,

@@ -23,7 +23,7 @@ pub struct Seaweed {
     pub address: SocketAddr,
     client: Client,
     runtime: Runtime,
-    _process: Leashed,
+    process: Leashed,
     _folder: tempfile::TempDir,
 }
 
@@ -95,7 +95,7 @@ impl Seaweed {
             address,
             client: client(address),
             runtime,
-            _process: process,
+            process,
             _folder: folder,
         };
         seaweed.wait_until_ready(&log);
@@ -127,6 +127,13 @@ impl Seaweed {
     /// The variables with which every AWS tool, and the server, finds this one.
     pub fn environment(&self) -> Vec<(String, String)> {
         environment(self.address)
+    }
+
+    /// Ends it, as a machine that goes down does.
+    pub fn stop(&mut self) {
+        self.process.signal(rustix::process::Signal::KILL);
+        let ended = self.process.wait(Duration::from_secs(60));
+        ended.expect("a killed process ends");
     }
 
     pub fn put(&self, key: &str, body: Vec<u8>) {

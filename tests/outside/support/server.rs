@@ -258,6 +258,13 @@ impl Server {
         self.process.signal(Signal::TERM);
     }
 
+    /// Kills it at once, as kill -9 does.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::KILL);
+        self.stopped = true;
+        self.process.wait(DRAIN).expect("a killed process ends");
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         self.stopped = true;
