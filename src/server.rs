@@ -1,5 +1,7 @@
 //! Starts everything, wires it together, and stops it.
 
+mod purge;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::purge::Purges;
 use crate::amf;
 use crate::api::{self, Api};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
@@ -100,9 +103,13 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     metrics.served(&meter);
     metrics.origin(&origin_meter);
     metrics.segments(&segments, settings.cache.memory);
+    metrics.objects(&shared.routes.objects);
+    if let Some(disk) = &disk {
+        metrics.disk(disk);
+    }
     let tools = Api {
         metrics: metrics.finish(),
-        cache: None,
+        cache: Some(Arc::new(purges(&settings, &shared))),
         draining: shutdown.clone(),
     };
     let site = site(&settings, &shared, &shutdown);
@@ -231,6 +238,17 @@ async fn routes(
             Enhanced::Never => EnhancedPolicy::Never,
         },
     })
+}
+
+fn purges(settings: &Settings, shared: &Shared) -> Purges {
+    let ids = settings
+        .distributions
+        .iter()
+        .map(|distribution| distribution.id.clone());
+    Purges {
+        ids: ids.collect(),
+        objects: Arc::clone(&shared.routes.objects),
+    }
 }
 
 /// The disk tier, where one is wanted and can be had.

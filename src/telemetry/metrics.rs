@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod kept;
 mod process;
 mod readings;
 mod served;
@@ -19,6 +20,8 @@ mod stored;
 
 pub use readings::Readings;
 
+use crate::cache::Disk;
+use crate::catalog::{Objects, Segment};
 use crate::delivery::meter::Meter;
 use crate::origin::OriginMeter;
 
@@ -52,6 +55,16 @@ impl Metrics {
     /// Segments, in memory and in use; the cache may hold `bytes` of them.
     pub fn segments(&mut self, cache: &crate::catalog::SegmentCache, bytes: u64) {
         stored::segments(&mut self.0, cache, bytes);
+    }
+
+    /// The disk tier.
+    pub fn disk(&mut self, disk: &Disk<Arc<Segment>>) {
+        kept::disk(&mut self.0, disk);
+    }
+
+    /// What names were taken to mean.
+    pub fn objects(&mut self, objects: &Arc<Objects>) {
+        kept::objects(&mut self.0, objects);
     }
 
     /// Counts of any other part.

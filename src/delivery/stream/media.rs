@@ -4,7 +4,6 @@ use super::{Context, Step, Stream};
 use crate::catalog::{PlayError, Segment};
 use crate::delivery::job::{self, Opened};
 use crate::delivery::media::RunMedia;
-use crate::delivery::meter::Meter;
 use crate::delivery::player::Run;
 use crate::delivery::reply;
 use crate::media::Heads;

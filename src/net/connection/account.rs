@@ -138,10 +138,7 @@ impl Connection<'_> {
             return;
         }
         self.account.media += bytes as u64;
-        let stream = self
-            .sender
-            .stream()
-            .and_then(|id| self.streams.get_mut(id));
+        let stream = self.sender.stream().and_then(|id| self.streams.get_mut(id));
         if let Some(stream) = stream {
             stream.media_taken(&self.account.meter);
         }
