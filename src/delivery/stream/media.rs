@@ -1,12 +1,9 @@
 //! From what the player asks for to runs in the sender: segments, prefaces, shared bytes or copies.
 
-use std::time::Instant;
-
 use super::{Context, Step, Stream};
 use crate::catalog::{PlayError, Segment};
 use crate::delivery::job::{self, Opened};
 use crate::delivery::media::RunMedia;
-use crate::delivery::meter::Meter;
 use crate::delivery::player::Run;
 use crate::delivery::reply;
 use crate::media::Heads;
@@ -14,7 +11,7 @@ use crate::render::{Patched, SegmentId, patch};
 use crate::units::MediaTime;
 
 impl Stream {
-    pub(super) fn need(&mut self, meter: &Meter, now: Instant, id: SegmentId) -> Step {
+    pub(super) fn need(&mut self, cx: &Context<'_>, id: SegmentId) -> Step {
         if self.job.is_busy() {
             return Step::Idle;
         }
@@ -24,12 +21,12 @@ impl Stream {
         let Opened { object, rendering } = &playing.opened;
         match (object.cached(*rendering, id), &mut playing.player) {
             (Some(segment), Some(player)) => {
-                meter.segments_ready.inc();
-                player.supply(now, id, segment);
+                cx.viewer.meter.segments_ready.inc();
+                player.supply(cx.now, id, segment);
                 Step::Progress
             }
             _ => {
-                meter.segments_waited.inc();
+                cx.viewer.meter.segments_waited.inc();
                 self.job.start(job::load(&playing.opened, id));
                 Step::Progress
             }
