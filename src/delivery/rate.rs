@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::pacer::STEP;
 
-/// What may be owed when a run begins: half of the bucket, so that a timer that comes up to 250 ms
-/// late costs no throughput, and a viewer is not woken for every message.
-const READY: Duration = Duration::from_millis(250);
+/// What may be owed when a run begins: half of the bucket (a step), so that a timer that comes up to
+/// so late costs no throughput, and a viewer is not woken for every message.
+const READY: Duration = Duration::from_millis(STEP.as_millis() as u64 / 2);
 
 /// How much a run may hold, and when it may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! writes replies, hands a run of media to the sender, or says until when to wait.
 
 mod begin;
+mod end;
 mod media;
 mod switch;
 
@@ -13,20 +14,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
 
 use super::filter::Filter;
 use super::job::{self, Done, Opened, Slot};
 use super::media::RunMedia;
-use super::meter::{Awaited, Meter, PlayCount, PlayEnd};
+use super::meter::{Awaited, Meter, PlayCount};
 use super::pacer;
 use super::player::{Action, Extent, Player};
 use super::rate::Rate;
 use super::reply::{self, Opening};
 use super::sender::Sender;
 use super::viewer::Viewer;
-use crate::catalog::{PlayError, Segment};
-use crate::origin::Blame;
+use crate::catalog::Segment;
 use crate::rtmp::command::Play;
 use crate::rtmp::server::Server;
 use crate::units::MediaTime;
@@ -342,7 +341,7 @@ impl Stream {
                 if let Some(mut switch) = self.give_up_switch() {
                     switch.count.end(error.failure().into());
                     let name = &switch.play.name;
-                    log_failure(name, &error);
+                    end::log_failure(name, &error);
                     reply::not_played(cx.server, self.id, name, error.failure());
                 }
             }
@@ -382,69 +381,6 @@ impl Stream {
         Step::Progress
     }
 
-    fn ended(&mut self, cx: &mut Context<'_>) {
-        if self
-            .switch
-            .as_ref()
-            .is_some_and(|switch| switch.ready.is_some())
-        {
-            return self.go_over(cx);
-        }
-        // A seek past the end has no media.
-        self.awaited = None;
-        let Some(playing) = &mut self.playing else {
-            return;
-        };
-        playing.count.end(PlayEnd::Complete);
-        let duration = playing.opened.object.info().duration;
-        if let Some(next) = self.playlist.pop_front() {
-            reply::next_item(cx.server, self.id);
-            self.begin(cx, next, Opening::Next);
-            self.playing = None;
-        } else {
-            reply::end(
-                cx.server,
-                self.id,
-                &playing.play.name,
-                duration,
-                playing.total_bytes(),
-            );
-        }
-    }
-
-    /// Tells the viewer and the log that it goes no further (rule 13).
-    fn fail(&mut self, cx: &mut Context<'_>, error: &PlayError) {
-        let name = self.name().to_owned();
-        log_failure(&name, error);
-        if let Some(count) = self.count() {
-            count.end(error.failure().into());
-        }
-        let announced = self
-            .playing
-            .as_ref()
-            .is_some_and(|playing| playing.entry.announced || playing.bytes > 0);
-        let mut waiting = std::mem::take(&mut self.playlist);
-        let was_next = self
-            .opening
-            .as_ref()
-            .is_some_and(|beginning| beginning.opening == Opening::Next);
-        let paused = self.paused;
-        self.close(cx);
-        if announced {
-            reply::broken_off(cx.server, self.id, &name);
-            return;
-        }
-        reply::not_played(cx.server, self.id, &name, error.failure());
-        // The rest of a playlist does not suffer for one item of it.
-        if let Some(next) = waiting.pop_front() {
-            self.playlist = waiting;
-            self.paused = paused;
-            self.begin(cx, next, Opening::Next);
-        } else if was_next {
-            reply::end(cx.server, self.id, &name, None, 0);
-        }
-    }
-
     /// Cuts the media in flight off at its message end; the player goes on from there.
     fn cut(&mut self, cx: &mut Context<'_>) {
         let Some((cutoff, media)) = cx.sender.stop(self.id) else {
@@ -463,13 +399,6 @@ impl Stream {
             }
         }
         cx.sender.tidy();
-    }
-
-    /// The count of what is being opened, or else plays.
-    fn count(&mut self) -> Option<&mut PlayCount> {
-        let opening = self.opening.as_mut().map(|beginning| &mut beginning.count);
-        let playing = self.playing.as_mut().map(|playing| &mut playing.count);
-        opening.or(playing)
     }
 
     fn player(&mut self) -> Option<&mut Player<Segment>> {
@@ -520,12 +449,5 @@ impl Entry {
             opening,
             announced: false,
         }
-    }
-}
-
-fn log_failure(name: &str, error: &PlayError) {
-    match error.blame() {
-        Blame::Viewer => debug!(name, %error, "not played"),
-        Blame::Operator | Blame::Origin | Blame::Us => warn!(name, %error, "play failed"),
     }
 }
