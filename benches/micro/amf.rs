@@ -6,6 +6,8 @@ use criterion::{Criterion, Throughput};
 use rml_rtmp::rml_amf0::{self, Amf0Value};
 use streamfront::amf::{Limits, Value, decode_all, encode};
 
+use crate::cpu_time::CpuTime;
+
 /// A connect as players send it.
 pub fn connect() -> Vec<Value> {
     let text = |name: &str, value: &str| (name.to_owned(), Value::from(value));
@@ -74,7 +76,7 @@ fn rml(mut bytes: &[u8]) -> Vec<Amf0Value> {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     for (name, values) in [("connect", connect()), ("onMetaData", metadata())] {
         let bytes = encoded(&values);
         let theirs: Vec<Amf0Value> = values.iter().map(translated).collect();

@@ -1,5 +1,6 @@
-//! A hit in memory, from one thread and from two at once. Peer: a HashMap behind one mutex, which
-//! forgets nothing, bounds nothing, and is all that a hit would need if it had to do neither.
+//! A hit in memory, from one thread and from two at once (wall time: they wait for each other).
+//! Peer: a HashMap behind one mutex, which forgets nothing, bounds nothing, and is all that a hit
+//! would need if it had to do neither.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use streamfront::cache::{MemorySize, RENDERS_MAX, RenderCache, Weigh};
 use tokio_util::task::TaskTracker;
+
+use crate::cpu_time::CpuTime;
 
 /// Segments in the cache, as many as 256 MiB hold.
 const KEYS: u32 = 512;
@@ -62,7 +65,7 @@ fn together(threads: u32, rounds: u64, keys: &[Key], get: impl Fn(&Key) -> Hit +
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let keys = keys();
     let size = MemorySize {
         bytes: 1 << 30,

@@ -10,6 +10,7 @@ use streamfront::rtmp::chunk::{
 use streamfront::units::Millis;
 
 use crate::amf;
+use crate::cpu_time::CpuTime;
 use crate::muxer::Source;
 
 /// Time, type, stream and payload of a message.
@@ -77,7 +78,7 @@ fn commands() -> Vec<u8> {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     for (name, bytes) in [
         ("chunk reader: media", media()),
         ("chunk reader: commands", commands()),

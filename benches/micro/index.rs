@@ -8,6 +8,7 @@ use streamfront::media::Index;
 use streamfront::render::{Entry, Group, Plan};
 use streamfront::units::MediaTime;
 
+use crate::cpu_time::CpuTime;
 use crate::movie::{Movie, index};
 use crate::muxer::BOTH;
 use crate::naive_mp4::{self, Starts};
@@ -34,7 +35,7 @@ fn agree(ours: &Plan<streamfront::media::Cursor>, naive: &Starts) {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let movie = Movie::new(SECONDS, 1_200_000);
     let fetched = movie.fetched();
     let ready = index(&fetched, &movie.head);

@@ -12,6 +12,7 @@ use streamfront::render::{Render, Rendered, Rendering, STREAM_ID, SegmentId};
 use streamfront::rtmp::chunk::{self, CHUNK_SIZE, ChunkLimits, ChunkReader};
 use streamfront::rtmp::message::Message;
 
+use crate::cpu_time::CpuTime;
 use crate::movie::{self, Movie};
 
 /// Both tracks.
@@ -136,7 +137,7 @@ pub fn messages(bytes: &[u8]) -> Vec<Message> {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let source = Source::new();
     let ours = source.render();
     let count = ours.cues.len();

@@ -9,6 +9,8 @@ use criterion::{Criterion, Throughput};
 use streamfront::delivery::pacer::Pacer;
 use streamfront::units::MediaTime;
 
+use crate::cpu_time::CpuTime;
+
 const VIEWERS: usize = 100;
 const BUFFER: Duration = Duration::from_secs(3);
 /// What a pacer adds to the client buffer.
@@ -84,7 +86,7 @@ fn a_timer_a_message(times: &[i64], base: Instant) -> Outcome {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let times = times();
     let base = Instant::now();
     let (steps, messages) = (ours(&times, base), a_timer_a_message(&times, base));

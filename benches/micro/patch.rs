@@ -6,6 +6,7 @@ use streamfront::media::Kind;
 use streamfront::render::patch;
 use streamfront::rtmp::chunk::{CHUNK_SIZE, CSID_AUDIO, CSID_VIDEO, write_message};
 
+use crate::cpu_time::CpuTime;
 use crate::muxer::{Source, messages};
 
 /// The message stream that it is copied for.
@@ -34,7 +35,7 @@ fn naive(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let rendered = Source::new().render();
     let count = rendered.cues.len() as u32;
     let ours = || patch(&rendered.bytes, &rendered.cues, 0, count, STREAM, |_| true);

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use criterion::{Criterion, Throughput};
 use streamfront::delivery::sender::{Media, Output, Sender};
 
+use crate::cpu_time::CpuTime;
 use crate::muxer::Source;
 
 /// What the socket takes at once.
@@ -70,7 +71,7 @@ fn naive(segment: &Segment<'_>, control: &[u8], mut sink: impl FnMut(&[u8])) {
 }
 
 /// Times it.
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
     let rendered = Source::new().render();
     let last = rendered.bytes.len() as u32;
     let begins = rendered.cues.iter().map(|cue| cue.offset).skip(1);
