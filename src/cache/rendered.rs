@@ -20,9 +20,12 @@ use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::flight::{Claim, Flights, Landed, Mark, RenderError};
@@ -38,6 +41,10 @@ pub const RENDERS_MAX: usize = 64;
 /// up. Each time costs a whole render or eviction, so that one repeat nearly always does; the bound
 /// is against renders that never keep what they claim.
 const TRIES_MAX: usize = 8;
+
+/// How long a slow read of the tier below is still waited for when the render has failed: while the
+/// origin is down, a disk that answers late is better than none.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// The memory tier and the renders that fill it. Cloning it is cheap and gives another handle on
 /// the same cache.
@@ -246,22 +253,48 @@ where
     F: Future<Output = Result<(), E>>,
 {
     let mut reading = tier.fetch(&key);
-    match tokio::time::timeout(tier.patience(), &mut reading).await {
+    match timeout(tier.patience(), &mut reading).await {
         Ok(Some(value)) => run.land(key, value),
         Ok(None) => carry_out(run, render).await,
         Err(_) => {
             tier.was_slow();
-            let found = async {
-                match reading.await {
-                    Some(value) => value,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                value = found => run.land(key, value),
-                () = carry_out(run.clone(), render) => {}
-            }
+            race(run, key, reading, render).await;
         }
+    }
+}
+
+/// Renders beside a read of the tier below that takes long. What comes first is served; where the
+/// render fails, the read is waited for.
+async fn race<K, V, E, R, F>(
+    run: Run<K, V, E>,
+    key: K,
+    mut reading: BoxFuture<'static, Option<V>>,
+    render: R,
+) where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    R: FnOnce(Run<K, V, E>) -> F,
+    F: Future<Output = Result<(), E>>,
+{
+    let rendering = rendered(run.clone(), render);
+    tokio::pin!(rendering);
+    let (found, ended) = tokio::select! {
+        found = &mut reading => match found {
+            Some(value) => (Some(value), None),
+            None => (None, Some(rendering.await)),
+        },
+        ended = &mut rendering => {
+            let failed = matches!(ended, RenderError::Failed(_));
+            let late = if failed { timeout(LAST_WAIT, reading).await } else { Ok(None) };
+            (late.ok().flatten(), Some(ended))
+        }
+    };
+    if let Some(value) = found {
+        run.land(key, value);
+    }
+    if let Some(ended) = ended {
+        run.land_rest(&ended);
     }
 }
 
@@ -273,15 +306,27 @@ where
     R: FnOnce(Run<K, V, E>) -> F,
     F: Future<Output = Result<(), E>>,
 {
-    // Never closed: an error cannot come, and would land the run as stopped.
+    let ended = rendered(run.clone(), render).await;
+    run.land_rest(&ended);
+}
+
+/// Waits for a turn and renders; what it comes to for the keys that were not published.
+async fn rendered<K, V, E, R, F>(run: Run<K, V, E>, render: R) -> RenderError<E>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    R: FnOnce(Run<K, V, E>) -> F,
+    F: Future<Output = Result<(), E>>,
+{
+    // Never closed: an error cannot come.
     let Ok(_turn) = run.0.cache.0.turns.acquire().await else {
-        return;
+        return RenderError::Stopped;
     };
-    let ended = match render(run.clone()).await {
+    match render(run.clone()).await {
         Ok(()) => RenderError::LeftOut,
         Err(error) => RenderError::Failed(error),
-    };
-    run.land_rest(&ended);
+    }
 }
 
 /// What one render has to do: a run of neighbouring keys that nobody else renders.
@@ -409,7 +454,7 @@ mod tests {
             true
         }
 
-        fn fetch(&self, key: &u32) -> futures_util::future::BoxFuture<'static, Option<Vec<u8>>> {
+        fn fetch(&self, key: &u32) -> BoxFuture<'static, Option<Vec<u8>>> {
             let (gate, key) = (Arc::clone(&self.gate), *key);
             Box::pin(async move {
                 gate.notified().await;
@@ -417,8 +462,8 @@ mod tests {
             })
         }
 
-        fn patience(&self) -> std::time::Duration {
-            std::time::Duration::from_millis(1)
+        fn patience(&self) -> Duration {
+            Duration::from_millis(1)
         }
 
         fn was_slow(&self) {
@@ -463,6 +508,30 @@ mod tests {
         };
         assert_eq!(cache.get_or_render(&7, hangs).await, Ok(vec![1]));
         assert!(tier.kept.lock().unwrap().is_empty(), "it is there already");
+        settle(&cache).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_tier_saves_what_cannot_be_rendered() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let gate = Arc::clone(&tier.gate);
+        let fails = async move || {
+            // It comes when the render has failed.
+            tokio::spawn(async move {
+                yield_now().await;
+                gate.notify_one();
+            });
+            Err("down")
+        };
+        assert_eq!(cache.get_or_render(&7, fails).await, Ok(vec![1]));
+        let gate = Arc::clone(&tier.gate);
+        let fails = async move || {
+            gate.notify_one();
+            Err("down")
+        };
+        let failed = cache.get_or_render(&0, fails).await;
+        assert_eq!(failed, Err(RenderError::Failed("down")));
         settle(&cache).await;
     }
 
