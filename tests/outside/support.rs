@@ -8,6 +8,7 @@ pub mod kernel;
 pub mod leash;
 pub mod media;
 pub mod message;
+pub mod nginx;
 pub mod packets;
 pub mod players;
 pub mod ports;
