@@ -29,7 +29,7 @@ docs: ## Build the documentation; warnings are errors
 layering: ## Check that each module imports only what stands above it
 	$(CARGO) test --locked --quiet --test layering
 
-tools: ## Install ffmpeg, rtmpdump, GStreamer, PyAV and SeaweedFS where they are missing
+tools: ## Install ffmpeg, rtmpdump, GStreamer, nginx-rtmp, PyAV and SeaweedFS where they are missing
 	@PYTHON="$(PYTHON)" sh tests/tools/install.sh
 
 media: tools ## Generate the media of the tests into target/test-media

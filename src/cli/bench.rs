@@ -295,3 +295,98 @@ fn judge(args: &Args, report: &Report) -> anyhow::Result<()> {
 fn wrong(why: String) -> anyhow::Error {
     clap::Error::raw(ErrorKind::ValueValidation, why).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(args: &[&str]) -> Args {
+        let args = std::iter::once("bench").chain(args.iter().copied());
+        Only::try_parse_from(args).unwrap().args
+    }
+
+    #[test]
+    fn each_flag_reaches_its_option() {
+        let options = parse(&[
+            "rtmp://h/a/b",
+            "rtmp://i/c/d",
+            "--name=e",
+            "--zipf=1.5",
+            "-n=20",
+            "--ramp=2s",
+            "--duration=3s",
+            "--buffer=700ms",
+            "--start=1.5",
+            "--length=1m",
+            "--seek-every=4s",
+            "--pause-every=5s",
+            "--pause-for=6s",
+            "--repeat",
+            "--timeout=7s",
+            "--pid=1,2",
+            "--threads=3",
+            "--tcurl=rtmp://x/a",
+            "--seed=9",
+        ])
+        .options()
+        .unwrap();
+        let seconds = Duration::from_secs;
+        let urls: Vec<String> = options.targets.iter().map(Target::url).collect();
+        assert_eq!(urls, ["rtmp://h/a/b", "rtmp://i/c/d", "rtmp://h/a/e"]);
+        assert_eq!(
+            (options.zipf, options.players, options.threads),
+            (1.5, 20, 3)
+        );
+        assert_eq!((options.ramp, options.duration), (seconds(2), seconds(3)));
+        assert_eq!((options.buffer, options.is_unpaced()), (700, false));
+        assert_eq!(options.start, Start::At(1500));
+        assert_eq!(options.length, Some(60_000));
+        assert_eq!(options.seek_every, Some(seconds(4)));
+        assert_eq!(options.pause_every, Some(seconds(5)));
+        assert_eq!(options.pause_for, seconds(6));
+        assert_eq!((options.repeat, options.timeout), (true, seconds(7)));
+        assert_eq!((options.pids, options.seed), (vec![1, 2], 9));
+        assert_eq!(options.tc_url.as_deref(), Some("rtmp://x/a"));
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_sensible_value() {
+        let options = parse(&["rtmp://h/a/b", "-n", "2500", "--unpaced"])
+            .options()
+            .unwrap();
+        assert_eq!(options.ramp, Duration::from_millis(2500));
+        assert!(options.is_unpaced() && options.threads >= 1);
+        assert_eq!(options.start, Start::At(0));
+        let spread = parse(&["rtmp://h/a/b", "--start=spread"]);
+        assert_eq!(spread.options().unwrap().start, Start::Spread);
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for flag in [
+            "--start=-1",
+            "--start=x",
+            "--zipf=-1",
+            "--zipf=NaN",
+            "--players=0",
+            "--players=2000000",
+            "--seek-every=0s",
+            "--metrics=https://x/",
+            "--threads=0",
+            "--pid=x",
+        ] {
+            let parsed = Only::try_parse_from(["bench", "rtmp://h/a/b", flag]);
+            assert!(parsed.is_err(), "{flag}");
+        }
+        assert!(parse(&["rtmp://h/a"]).options().is_err());
+        assert!(parse(&["rtmp://h/a/b", "--app=c"]).options().is_err());
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(super) struct Plan {
 pub(super) struct Crew {
     threads: Vec<JoinHandle<()>>,
     stop: CancellationToken,
+    /// Closed when the last thread has ended.
+    done: mpsc::Receiver<()>,
 }
 
 impl Crew {
@@ -38,10 +41,11 @@ impl Crew {
     /// # Errors
     /// The system gives no thread or no runtime.
     pub(super) fn start(plan: &Arc<Plan>, tallies: &[Arc<Tally>]) -> io::Result<Self> {
-        let stop = CancellationToken::new();
+        let (at_work, done) = mpsc::channel(1);
         let mut crew = Self {
             threads: Vec::new(),
-            stop,
+            stop: CancellationToken::new(),
+            done,
         };
         for (number, tally) in tallies.iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,16 +53,21 @@ impl Crew {
                 .build()?;
             let (plan, tally, stop) = (Arc::clone(plan), Arc::clone(tally), crew.stop.clone());
             let step = tallies.len();
-            let work = move || runtime.block_on(work(&plan, &tally, number, step, &stop));
+            let at_work = at_work.clone();
+            let work = move || {
+                runtime.block_on(work(&plan, &tally, number, step, &stop));
+                drop(at_work);
+            };
             let thread = std::thread::Builder::new().name(format!("players-{number}"));
             crew.threads.push(thread.spawn(work)?);
         }
         Ok(crew)
     }
 
-    /// Whether all players have left.
-    pub(super) fn is_done(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
+    /// Waits until all players have left.
+    pub(super) async fn done(&mut self) {
+        // Nobody sends: it ends when there is nobody left who could.
+        self.done.recv().await;
     }
 
     /// Sends the players home and waits for them.

@@ -276,7 +276,9 @@ impl<'a> Player<'a> {
                 record(&mut rare.seek, took);
             }
         }
+        // While an answer is waited for, its times are still those of the place before.
         if let Some((first, latest)) = self.session.times()
+            && self.asked.is_none()
             && self.agenda.resume.is_none()
         {
             self.clock.media(now, first, latest);

@@ -112,17 +112,17 @@ pub async fn run(
         options,
     });
     samples.began = plan.began;
-    let crew = Crew::start(&plan, &tallies).map_err(LoadError::Threads)?;
+    let mut crew = Crew::start(&plan, &tallies).map_err(LoadError::Threads)?;
     let total = plan.options.ramp + plan.options.duration;
     let mut next = plan.began;
     loop {
         next = (next + samples.period).min(plan.began + total);
-        tokio::select! {
+        let over = tokio::select! {
             biased;
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep_until(next.into()) => {}
-        }
-        let over = stop.is_cancelled() || plan.began.elapsed() >= total || crew.is_done();
+            () = stop.cancelled() => true,
+            () = crew.done() => true,
+            () = tokio::time::sleep_until(next.into()) => plan.began.elapsed() >= total,
+        };
         let progress = samples.take(&watch, &tallies, total, over).await;
         observe(&progress);
         if over {

@@ -9,6 +9,7 @@ pub mod leash;
 pub mod media;
 pub mod message;
 pub mod metrics;
+pub mod nginx;
 pub mod packets;
 pub mod players;
 pub mod ports;

@@ -54,6 +54,9 @@ python=${PYTHON:-python3}
 missing=
 have ffmpeg && have ffprobe || missing="$missing ffmpeg"
 have rtmpdump || missing="$missing rtmpdump"
+# The peer that `streamfront bench` is tried on; it stands where only root's PATH looks.
+[ -x /usr/sbin/nginx ] || have nginx || missing="$missing nginx"
+[ -f /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"
 if have gst-launch-1.0 && have gst-inspect-1.0; then
     gst-inspect-1.0 --exists rtmp2src || missing="$missing gstreamer1.0-plugins-bad"
     gst-inspect-1.0 --exists decodebin || missing="$missing gstreamer1.0-plugins-base"
