@@ -14,7 +14,7 @@ mod segment;
 
 pub use error::{Failure, PlayError};
 pub use name::StreamName;
-pub use object::{Object, ObjectKey};
+pub use object::{Brought, Object, ObjectKey, Stretch};
 pub use open::Objects;
 pub use segment::{Segment, SegmentKey};
 

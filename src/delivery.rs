@@ -5,6 +5,7 @@
 //! commands, playlists, and what the viewer is told ([`reply`]). [`socket`] is the thin edge to
 //! the kernel.
 
+pub mod ahead;
 pub mod filter;
 pub mod job;
 pub mod media;

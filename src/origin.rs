@@ -22,6 +22,7 @@ pub mod directory;
 pub mod error;
 #[doc(hidden)]
 pub mod fault;
+pub mod hedge;
 mod key;
 #[doc(hidden)]
 pub mod memory;
@@ -31,6 +32,7 @@ pub mod tuning;
 
 pub use directory::DirectoryOrigin;
 pub use error::{Blame, ConnectError, OriginError};
+pub use hedge::{HedgeCounts, Hedged};
 pub use retry::Retrying;
 pub use s3::S3Origin;
 pub use tuning::Tuning;
@@ -121,18 +123,24 @@ pub struct Object {
     pub bytes: Bytes,
 }
 
-/// Opens the origin that `spec` describes, makes sure that it answers, and puts retries around it.
+/// Opens the origin that `spec` describes, makes sure that it answers, and puts hedges (counted in
+/// `hedges`) and retries around it.
 ///
 /// # Errors
 /// One clear line: the bucket or directory is missing, the credentials are refused, nothing
 /// answers at the endpoint.
-pub async fn connect(spec: &OriginSpec, tuning: &Tuning) -> Result<Arc<dyn Origin>, ConnectError> {
+pub async fn connect(
+    spec: &OriginSpec,
+    tuning: &Tuning,
+    hedges: &Arc<HedgeCounts>,
+) -> Result<Arc<dyn Origin>, ConnectError> {
     match spec {
         // Nothing to retry there: what a disk refuses once it refuses again.
         OriginSpec::Directory(path) => Ok(Arc::new(DirectoryOrigin::open(path)?)),
         OriginSpec::S3(bucket) => {
             let origin = S3Origin::connect(bucket, tuning).await;
             origin.check().await?;
+            let origin = Hedged::new(origin, tuning.hedge, Arc::clone(hedges));
             Ok(Arc::new(Retrying::new(origin, tuning)))
         }
     }

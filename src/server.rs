@@ -16,6 +16,7 @@ use crate::cache::{MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::Objects;
 use crate::catalog::host::HostTable;
 use crate::config::{CrossDomain, Enhanced, Settings};
+use crate::delivery::ahead::Budget;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::distribution::Distribution;
 use crate::distribution::host::HostPattern;
@@ -159,14 +160,16 @@ async fn routes(
     let index_bytes = bytes(settings.cache.index_memory);
     let objects = Objects::new(index_bytes, segments, tasks.clone());
     let tuning = settings.origin.tuning();
+    let hedges = Arc::default();
     let mut hosts = HostTable::new();
     for distribution in &settings.distributions {
-        let origin = origin::connect(&distribution.origin, &tuning).await?;
+        let origin = origin::connect(&distribution.origin, &tuning, &hedges).await?;
         add_route(&mut hosts, distribution, &origin);
     }
     Ok(Routes {
         hosts,
         objects: Arc::new(objects),
+        ahead: Budget::new(settings.cache.read_ahead.min(settings.cache.memory / 4)),
         policy: match settings.rtmp.enhanced {
             Enhanced::Always => EnhancedPolicy::Always,
             Enhanced::Negotiated => EnhancedPolicy::Negotiated,

@@ -73,6 +73,11 @@ where
         self.0.memory.contains(key)
     }
 
+    /// Whether `key` is in memory or being rendered now. Does not count as a use of it.
+    pub fn is_coming(&self, key: &K) -> bool {
+        self.0.flights.contains(key) || self.0.memory.contains(key)
+    }
+
     /// The value of `key`: from memory, from a render in flight, or from `render`, which runs to
     /// its end even when the caller goes away.
     ///

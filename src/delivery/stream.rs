@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
+use super::ahead::Ahead;
 use super::filter::Filter;
 use super::job::{self, Done, Opened, Slot};
 use super::media::RunMedia;
@@ -117,8 +117,8 @@ pub struct Stream {
     paused: bool,
     /// A resume that looks for this time.
     rejoining: Option<MediaTime>,
-    /// The segment that is being brought ahead of need.
-    ahead: Option<JoinHandle<()>>,
+    /// What is brought ahead of need.
+    ahead: Ahead,
     /// Opening, finding, loading for what plays.
     job: Slot,
     /// The same for what a play2 goes over to.
@@ -139,7 +139,7 @@ impl Stream {
             buffer,
             paused: false,
             rejoining: None,
-            ahead: None,
+            ahead: Ahead::default(),
             job: Slot::default(),
             switch_job: Slot::default(),
         }
@@ -224,6 +224,7 @@ impl Stream {
         self.paused = pause;
         if pause {
             self.cut(cx);
+            self.ahead.close();
             if self.rejoining.take().is_some() {
                 self.job.forget();
             }
@@ -256,6 +257,11 @@ impl Stream {
         }
     }
 
+    /// The socket took nothing for that long.
+    pub fn held_up(&mut self, time: Duration) {
+        self.ahead.held_up(time);
+    }
+
     /// Takes receiveAudio.
     pub fn receive_audio(&mut self, cx: &mut Context<'_>, on: bool) {
         self.cut(cx);
@@ -284,7 +290,6 @@ impl Stream {
         self.switch_job.forget();
         *self = Self {
             filter: self.filter,
-            ahead: self.ahead.take(),
             job: std::mem::take(&mut self.job),
             switch_job: std::mem::take(&mut self.switch_job),
             ..Self::new(self.id, self.buffer)
@@ -340,7 +345,7 @@ impl Stream {
             return Step::Idle;
         };
         match player.poll(cx.now, most) {
-            Action::Need(id) => return self.need(cx.now, id),
+            Action::Need(id) => return self.need(cx, id),
             Action::Preface { time, heads } => self.preface(cx, time, &heads),
             Action::Run(run) => self.send(cx, run),
             Action::Wait(at) => return Step::Wait(at),

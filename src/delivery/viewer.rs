@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::ahead::Budget;
 use super::job::Opened;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
@@ -31,6 +32,8 @@ pub struct Viewer {
     pub origin: Arc<dyn Origin>,
     /// How names become objects.
     pub objects: Arc<Objects>,
+    /// What may be read ahead, over all viewers.
+    pub ahead: Budget,
     /// What stood behind the application in the connect: librtmp puts folders there.
     pub app_rest: String,
     /// Which codecs may be sent.

@@ -41,6 +41,11 @@ impl Fetched {
         self.parts.values().map(|part| len(part)).sum()
     }
 
+    /// What is held, by position: each part as it was put in.
+    pub fn parts(&self) -> impl Iterator<Item = (u64, &Bytes)> {
+        self.parts.iter().map(|(at, part)| (*at, part))
+    }
+
     /// Adds what was read at position `at`. A shorter part at the same place is replaced.
     pub fn insert(&mut self, at: u64, bytes: Bytes) {
         let known = self.parts.get(&at).map_or(0, |part| part.len());
@@ -101,6 +106,17 @@ impl Fetched {
             }
         }
         None
+    }
+
+    /// Every stretch of `range` that has not been read, in order.
+    pub fn gaps(&self, range: ByteRange) -> Vec<ByteRange> {
+        let mut gaps = Vec::new();
+        let mut rest = range;
+        while let Some(gap) = self.missing(rest) {
+            rest.start = gap.end;
+            gaps.push(gap);
+        }
+        gaps
     }
 
     /// What is held from `at` on without a gap within one part; longest part first. Never empty.
@@ -192,6 +208,10 @@ mod tests {
                 None => prop_assert!(complete),
             }
             prop_assert_eq!(complete, fetched.slice(range).is_some());
+            let unread = range.as_range().filter(|at| !known[usize::try_from(*at).unwrap()]);
+            let gaps = fetched.gaps(range);
+            let in_gaps: Vec<u64> = gaps.iter().flat_map(|gap| gap.as_range()).collect();
+            prop_assert_eq!(in_gaps, unread.collect::<Vec<_>>());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Objects;
 use crate::catalog::host::{ConnectTarget, HostTable};
+use crate::delivery::ahead::Budget;
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
 use crate::origin::Origin;
@@ -32,6 +33,8 @@ pub struct Routes {
     pub hosts: HostTable<Route>,
     /// How names become objects.
     pub objects: Arc<Objects>,
+    /// What may be read ahead, over all viewers.
+    pub ahead: Budget,
     /// Which codecs may be sent.
     pub policy: EnhancedPolicy,
 }
@@ -57,6 +60,7 @@ impl Routes {
             distribution: Arc::clone(&route.id),
             origin: Arc::clone(&route.origin),
             objects: Arc::clone(&self.objects),
+            ahead: self.ahead.clone(),
             app_rest: target.folder,
             policy: self.policy,
             announced: announced(connect),

@@ -77,6 +77,7 @@ impl Stream {
         let find = job::find(&playing.opened, entry.time);
         let playing = self.playing.insert(Playing { entry, ..playing });
         self.rejoining = None;
+        self.ahead.close();
         if duration.is_some_and(|duration| entry.time > duration) {
             reply::without_media(cx.server, self.id, entry.opening, &playing.play.name);
             playing.entry.announced = true;
