@@ -196,7 +196,7 @@ impl Object {
                         }
                     }
                     let stretch = Stretch::new(id, self.walk_at_once());
-                    self.bring(rendering, stretch, None).await?;
+                    self.bring(rendering, stretch).await?;
                 }
             }
         }

@@ -9,7 +9,7 @@
 //! cannot push it out of the cache before; and it is charged to the budget as long. What was in the
 //! cache, or on its way for somebody else, is neither.
 //!
-//! A task that was begun goes on when its stream ends: others may want the same segment.
+//! A render that was begun goes on when its stream ends: others may want the same segment.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct Ahead {
     brought: Vec<Arc<Stock>>,
 }
 
-/// What one task brings.
+/// What one render brings.
 #[derive(Debug)]
 struct Stock(Mutex<Held>);
 
@@ -124,20 +124,16 @@ impl Ahead {
                 finished: false,
             })));
             self.brought.push(Arc::clone(&stock));
-            let (opened, delivery) = (opened.clone(), Delivery(stock, stretch.count));
+            let delivery = Delivery(stock, stretch.count);
             let told = Brought::new(move |id, segment| delivery.0.put(id, segment, delivery.1));
-            tokio::spawn(async move {
-                let brought = opened.object.bring(opened.rendering, stretch, Some(told));
-                // An error is met again, and told, by whoever plays on into that segment.
-                drop(brought.await);
-            });
+            opened.object.bring_ahead(opened.rendering, stretch, told);
         }
         reach
     }
 }
 
-/// Where a render puts what it brings, and how much of that is held. Dropped with the render, which
-/// goes on when its first segment is there.
+/// Where a render puts what it brings, and how many segments of it are held. Dropped with the
+/// render.
 struct Delivery(Arc<Stock>, u32);
 
 impl Drop for Delivery {

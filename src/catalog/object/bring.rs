@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use super::{Object, lock, note};
 use crate::cache::Run;
+use crate::catalog::PlayError;
 use crate::catalog::segment::{Segment, SegmentKey};
-use crate::catalog::{PlayError, SegmentCache};
 use crate::media::{Cursor, Demux, Fetched, Step};
 use crate::render::{
     After, Plan, Render, RenderError, Rendered, Rendering, SegmentId, coalesce, cut,
@@ -85,12 +85,11 @@ impl Object {
         rendering: Rendering,
         id: SegmentId,
     ) -> Result<Arc<Segment>, PlayError> {
-        self.bring(rendering, Stretch::new(id, 1), None).await
+        self.bring(rendering, Stretch::new(id, 1)).await
     }
 
     /// The first segment of a stretch, as [`Object::segment`], and those after it that nobody has
-    /// or renders: they may still be on their way. `told` hears of those that are rendered for
-    /// this call.
+    /// or renders: they may still be on their way.
     ///
     /// # Errors
     /// As [`Object::segment`].
@@ -98,31 +97,47 @@ impl Object {
         self: &Arc<Self>,
         rendering: Rendering,
         stretch: Stretch,
-        told: Option<Brought>,
     ) -> Result<Arc<Segment>, PlayError> {
-        let keys: Vec<_> = stretch
-            .ids()
-            .map(|id| self.segment_key(rendering, id))
-            .collect();
+        let keys = self.keys(rendering, stretch);
         let object = Arc::clone(self);
-        let render = move |run: SegmentRun| async move {
-            let work = Work {
-                object: &object,
-                rendering,
-                run,
-                told,
-            };
-            let done = work.carry_out().await;
-            lock(&object.leftovers).bound();
-            done
-        };
-        let segments: &SegmentCache = &self.segments;
-        let segment = segments.get_or_render_run(&keys, render).await?;
+        let render = move |run| object.render(rendering, run, None);
+        let segment = self.segments.get_or_render_run(&keys, render).await?;
         if !self.index.is_complete() {
             let plan = self.plan(rendering).await?;
             note(&mut lock(&plan), stretch.first, &segment);
         }
         Ok(segment)
+    }
+
+    /// Begins to bring a stretch before anybody waits for it; `told` hears of what comes. An error
+    /// is met again, and told, by whoever asks for the segment.
+    pub fn bring_ahead(self: &Arc<Self>, rendering: Rendering, stretch: Stretch, told: Brought) {
+        let keys = self.keys(rendering, stretch);
+        let object = Arc::clone(self);
+        let render = move |run| object.render(rendering, run, Some(told));
+        self.segments.begin(&keys, render);
+    }
+
+    fn keys(&self, rendering: Rendering, stretch: Stretch) -> Vec<SegmentKey> {
+        let ids = stretch.ids();
+        ids.map(|id| self.segment_key(rendering, id)).collect()
+    }
+
+    async fn render(
+        self: Arc<Self>,
+        rendering: Rendering,
+        run: SegmentRun,
+        told: Option<Brought>,
+    ) -> Result<(), PlayError> {
+        let work = Work {
+            object: &self,
+            rendering,
+            run,
+            told,
+        };
+        let done = work.carry_out().await;
+        lock(&self.leftovers).bound();
+        done
     }
 
     /// What of `wanted` segments from `from` on is neither in memory nor being rendered, and how
@@ -200,7 +215,7 @@ impl Work<'_> {
         };
         let (mut target, mut done) = (first.id, 0);
         let mut used = Vec::new();
-        while self.goes_on(target, done, &fetched) {
+        loop {
             let nearest = lock(&plan).nearest(target);
             let Some((id, start)) = nearest else {
                 object.open(&plan, target.group).await?;
@@ -221,19 +236,20 @@ impl Work<'_> {
             note(&mut lock(&plan), id, &segment);
             let next = segment.next();
             if id == target {
-                self.publish(id, segment);
                 done += 1;
-                match next {
-                    Some(next) => target = next,
-                    None => return Ok(()),
-                }
+                // Taken before this one is published: who gets it asks for the next at once.
+                let going_on = next.filter(|next| self.goes_on(*next, done, &fetched));
+                self.publish(id, segment);
+                let Some(next) = going_on else {
+                    return Ok(());
+                };
+                target = next;
             } else if next != Some(id.following()) {
                 // The plan was forgotten while segments before this one were kept: it was walked
                 // up to here, and the group ends before.
                 return Err(RenderError::NoSegment(target).into());
             }
         }
-        Ok(())
     }
 
     /// How many segments are to be rendered.
@@ -241,17 +257,26 @@ impl Work<'_> {
         u32::try_from(self.run.keys().len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether one more segment is to be rendered, `done` of them being so.
+    /// Whether the segment `next` is to be rendered too, `done` of them being so.
     fn goes_on(&self, next: SegmentId, done: u32, fetched: &Fetched) -> bool {
-        let wanted = self.wanted();
-        if done < wanted {
-            // A segment may be one message of 16 MiB: only the first one must be brought.
-            return done == 0 || fetched.held() <= 2 * READ_BYTES;
+        // A segment may be one message of 16 MiB: only the first one must be brought.
+        if fetched.held() > 2 * READ_BYTES {
+            return false;
         }
-        let object = self.object;
-        !object.index.is_complete()
-            && done < wanted.saturating_add(EXTRA)
-            && !object.has_cached(self.rendering, next)
+        let wanted = self.wanted();
+        if done < wanted && self.run.keys().iter().any(|key| key.id == next) {
+            return true;
+        }
+        // A group may end within a run; and a read may hold more than was asked for.
+        let most = if self.object.index.is_complete() {
+            wanted
+        } else {
+            wanted.saturating_add(EXTRA)
+        };
+        done < most
+            && self
+                .run
+                .extend(&self.object.segment_key(self.rendering, next))
     }
 
     /// Reads at once what the segments of a run need.
@@ -299,7 +324,7 @@ impl Work<'_> {
                 Step::Done(rendered) => Step::Done(Some(rendered)),
                 Step::Need(_) if more == 0 => Step::Done(None),
                 Step::Need(ranges) if index.is_complete() => Step::Need(ranges),
-                Step::Need(ranges) => Step::Need(widen(ranges, more, fetched.size())),
+                Step::Need(ranges) => Step::Need(widen(ranges, more, fetched)),
             })
         };
         self.object.reader.run(fetched, step).await
@@ -326,14 +351,23 @@ impl Work<'_> {
     }
 }
 
-/// Makes a read of a file that is walked long enough for so many segments.
-fn widen(mut ranges: Vec<ByteRange>, segments: u32, size: u64) -> Vec<ByteRange> {
-    if let [range] = &mut ranges[..]
-        && segments > 1
-    {
+/// Makes a read of a file that is walked long enough for so many segments. What was passed over
+/// unread before it belongs to the segment, and is read with it.
+fn widen(mut ranges: Vec<ByteRange>, segments: u32, fetched: &Fetched) -> Vec<ByteRange> {
+    if let [range] = &mut ranges[..] {
         let bytes = u64::from(segments).saturating_mul(cut::SEGMENT_BYTES);
         let end = range.start.saturating_add(bytes.min(READ_BYTES));
-        range.end = range.end.max(end.saturating_add(WALK_SLACK).min(size));
+        if segments > 1 {
+            let end = end.saturating_add(WALK_SLACK).min(fetched.size());
+            range.end = range.end.max(end);
+        }
+        let least = range.start.saturating_sub(cut::SEGMENT_BYTES);
+        let before = ByteRange::new(least, range.start.saturating_add(1));
+        if let Some(gap) = fetched.gaps(before).last()
+            && gap.start > least
+        {
+            range.start = gap.start.min(range.start);
+        }
     }
     ranges
 }

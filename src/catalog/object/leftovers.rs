@@ -14,11 +14,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::media::Fetched;
+use crate::render::cut;
 use crate::units::ByteRange;
 
 /// Most bytes left over from media reads: what two viewers at different places of a walked file
 /// leave (a read beyond a segment is 516 KiB there).
-pub const LEFTOVER_BYTES: u64 = 1 << 20;
+pub const LEFTOVER_BYTES: u64 = 2 * (cut::SEGMENT_BYTES + (32 << 10));
 
 /// Most pieces: at the border of two segments lie some dozens of audio frames.
 const PIECES: usize = 256;
