@@ -54,18 +54,6 @@ impl Fetched {
         }
     }
 
-    /// Forgets everything before position `at`.
-    pub fn forget_before(&mut self, at: u64) {
-        let mut kept = self.parts.split_off(&at);
-        if let Some((start, part)) = self.parts.pop_last() {
-            let skip = usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
-            if let Some(rest) = part.get(skip..).filter(|rest| !rest.is_empty()) {
-                kept.entry(at).or_insert_with(|| part.slice_ref(rest));
-            }
-        }
-        self.parts = kept;
-    }
-
     /// The bytes of `range`, or `None` while any of them is missing. Shares memory where one part
     /// covers the range, and copies where it takes several.
     pub fn slice(&self, range: ByteRange) -> Option<Bytes> {
@@ -160,22 +148,6 @@ mod tests {
             fetched.missing(ByteRange::new(25, 40)),
             Some(ByteRange::new(30, 40))
         );
-    }
-
-    #[test]
-    fn forgetting_cuts_the_part_that_reaches_over() {
-        let mut fetched = Fetched::new(100);
-        fetched.insert(0, Bytes::from_static(b"0123"));
-        fetched.insert(10, Bytes::from_static(b"abcdef"));
-        fetched.insert(20, Bytes::from_static(b"xyz"));
-        fetched.forget_before(13);
-        assert_eq!(fetched.held(), 6);
-        let whole = |start, end| fetched.slice(ByteRange::new(start, end));
-        assert_eq!(whole(13, 16).as_deref(), Some(&b"def"[..]));
-        assert_eq!(whole(20, 23).as_deref(), Some(&b"xyz"[..]));
-        assert_eq!(whole(12, 14), None);
-        fetched.forget_before(99);
-        assert_eq!(fetched.held(), 0);
     }
 
     proptest! {

@@ -30,6 +30,11 @@ const MOST: u32 = 4;
 /// sixteen of an MP3 of 32 kbit/s.
 const EXTRA: u32 = 16;
 
+/// Bytes that are held, from which on a stretch is broken off: a segment may be one message of
+/// 16 MiB, and only the first one must be brought. Room for what one read brings and all that was
+/// at hand before.
+const HELD_BYTES: u64 = 4 * READ_BYTES;
+
 /// What a segment needs beyond its payloads while its file is walked: heads, and the tag after it.
 const WALK_SLACK: u64 = 4 * 1024;
 
@@ -56,13 +61,14 @@ impl Stretch {
 }
 
 /// Told of each segment as it is rendered.
-#[derive(Clone)]
-pub struct Brought(Arc<dyn Fn(SegmentId, &Arc<Segment>) + Send + Sync>);
+pub struct Brought(Box<Told>);
+
+type Told = dyn Fn(SegmentId, &Arc<Segment>) + Send + Sync;
 
 impl Brought {
     /// Calls `told`.
     pub fn new(told: impl Fn(SegmentId, &Arc<Segment>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(told))
+        Self(Box::new(told))
     }
 }
 
@@ -259,8 +265,7 @@ impl Work<'_> {
 
     /// Whether the segment `next` is to be rendered too, `done` of them being so.
     fn goes_on(&self, next: SegmentId, done: u32, fetched: &Fetched) -> bool {
-        // A segment may be one message of 16 MiB: only the first one must be brought.
-        if fetched.held() > 2 * READ_BYTES {
+        if fetched.held() > HELD_BYTES {
             return false;
         }
         let wanted = self.wanted();

@@ -351,7 +351,7 @@ async fn what_is_lacking_is_told_in_stretches() {
         (vec![Stretch::new(next, 3)], 3)
     );
     object.bring(BOTH, Stretch::new(next, 3)).await.unwrap();
-    while object.lacking(BOTH, next, 3).0 != [] {
+    while !object.lacking(BOTH, next, 3).0.is_empty() {
         tokio::task::yield_now().await;
     }
 }
