@@ -21,7 +21,7 @@ pub use binding::{NEGATIVE_TTL, Policy};
 pub use error::{Failure, PlayError};
 pub use freshness::Freshness;
 pub use name::StreamName;
-pub use object::{Object, ObjectKey};
+pub use object::{Brought, Object, ObjectKey, Stretch};
 pub use open::{Objects, ObjectsUse};
 pub use purge::{Purge, Purged};
 pub use segment::{Segment, SegmentKey};

@@ -125,6 +125,10 @@ pub struct Cache {
     /// For rendered segments, bytes.
     #[serde(deserialize_with = "de_size")]
     pub memory: u64,
+    /// For segments that are brought before a viewer comes to them, over all viewers, bytes; a
+    /// quarter of `memory` at most.
+    #[serde(deserialize_with = "de_size")]
+    pub read_ahead: u64,
     /// For media indexes, bytes.
     #[serde(deserialize_with = "de_size")]
     pub index_memory: u64,
@@ -167,6 +171,8 @@ pub struct Origin {
     /// See [`Tuning::deadline`].
     #[serde(deserialize_with = "de_duration")]
     pub deadline: Duration,
+    /// See [`Tuning::hedge`].
+    pub hedge: bool,
 }
 
 /// Logs.
@@ -263,6 +269,9 @@ impl Default for Cache {
             // Some 500 segments: the first of a few thousand objects, or eight minutes each of
             // eight at 4 Mbit/s; small beside what else such a machine has.
             memory: 256 << 20,
+            // A segment of 512 KiB for each of a hundred viewers who all watch something else, or
+            // the whole window of eight that are not paced.
+            read_ahead: 64 << 20,
             // An index of an hour-long MP4 takes 1 to 2 MiB.
             index_memory: 64 << 20,
             // What is written to a disk unasked is not welcome everywhere.
@@ -287,6 +296,7 @@ impl Default for Origin {
             idle_timeout: tuning.idle_timeout,
             attempts: tuning.attempts,
             deadline: tuning.deadline,
+            hedge: tuning.hedge,
         }
     }
 }
@@ -300,6 +310,7 @@ impl Origin {
             idle_timeout: self.idle_timeout,
             attempts: self.attempts,
             deadline: self.deadline,
+            hedge: self.hedge,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! ([`sender`]). [`stream`] brings them together for one message stream: commands, playlists, and
 //! what the viewer is told ([`reply`]). [`socket`] is the thin edge to the kernel; [`meter`] counts.
 
+pub mod ahead;
 pub mod filter;
 pub mod job;
 pub mod media;

@@ -22,6 +22,7 @@ pub mod directory;
 pub mod error;
 #[doc(hidden)]
 pub mod fault;
+pub mod hedge;
 mod key;
 #[doc(hidden)]
 pub mod memory;
@@ -32,6 +33,7 @@ pub mod tuning;
 
 pub use directory::DirectoryOrigin;
 pub use error::{Blame, ConnectError, OriginError};
+pub use hedge::{HedgeCounts, Hedged};
 pub use metered::{Metered, OriginMeter};
 pub use retry::Retrying;
 pub use s3::S3Origin;
@@ -124,7 +126,7 @@ pub struct Object {
 }
 
 /// Opens the origin that `spec` describes, makes sure that it answers, counts what is asked of it in
-/// `meter`, and puts retries around that.
+/// `meter`, and puts hedges and retries around that.
 ///
 /// # Errors
 /// One clear line: the bucket or directory is missing, the credentials are refused, nothing
@@ -143,8 +145,9 @@ pub async fn connect(
         OriginSpec::S3(bucket) => {
             let origin = S3Origin::connect(bucket, tuning).await;
             origin.check().await?;
-            let metered = Metered::new(origin, meter);
-            Ok(Arc::new(Retrying::new(metered, tuning)))
+            let hedges = Arc::clone(&meter.hedges);
+            let origin = Hedged::new(Metered::new(origin, meter), tuning.hedge, hedges);
+            Ok(Arc::new(Retrying::new(origin, tuning)))
         }
     }
 }

@@ -32,8 +32,8 @@ pub(crate) mod testing;
 
 pub use mux::STREAM_ID;
 pub use patch::{Patched, patch};
-pub use plan::{Entry, Plan};
-pub use render_one::{Render, RenderError, Rendered};
+pub use plan::{After, Entry, Plan};
+pub use render_one::{Render, RenderError, Rendered, coalesce};
 pub use search::Search;
 pub use segment::{Cue, Group, Rendering, SegmentId};
 

@@ -21,6 +21,7 @@ use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::host::HostTable;
 use crate::catalog::{Freshness, Objects, Policy, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
+use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::distribution::Distribution;
@@ -104,6 +105,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     metrics.origin(&origin_meter);
     metrics.segments(&segments, settings.cache.memory);
     metrics.objects(&shared.routes.objects);
+    metrics.read_ahead(&shared.routes.ahead);
     if let Some(disk) = &disk {
         metrics.disk(disk);
     }
@@ -232,6 +234,7 @@ async fn routes(
         hosts,
         objects: Arc::new(objects),
         background: Handle::current(),
+        ahead: Budget::new(settings.cache.read_ahead.min(settings.cache.memory / 4)),
         policy: match settings.rtmp.enhanced {
             Enhanced::Always => EnhancedPolicy::Always,
             Enhanced::Negotiated => EnhancedPolicy::Negotiated,

@@ -89,6 +89,11 @@ impl<K: Hash + Eq + Clone, V, E> Flights<K, V, E> {
         }
     }
 
+    /// Whether a key is in flight.
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
     /// How many keys are in flight.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
@@ -193,8 +198,10 @@ mod tests {
         let mark = ours(&table, 7);
         let (own, first, second) = (mark.arrival(), theirs(&table, 7), theirs(&table, 7));
         assert_eq!(table.len(), 1);
+        assert!(table.contains(&7) && !table.contains(&8));
         mark.land(Ok(70));
         assert_eq!(table.len(), 0);
+        assert!(!table.contains(&7));
         for arrival in [own, first, second] {
             assert_eq!(arrival.wait().await, Ok(70));
         }

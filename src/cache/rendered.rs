@@ -105,6 +105,11 @@ where
         self.0.memory.contains(key)
     }
 
+    /// Whether `key` is in memory or being rendered now. Does not count as a use of it.
+    pub fn is_coming(&self, key: &K) -> bool {
+        self.0.flights.contains(key) || self.0.memory.contains(key)
+    }
+
     /// The value of `key`: from memory, from a render in flight, or from `render`, which runs to
     /// its end even when the caller goes away.
     ///
@@ -159,6 +164,21 @@ where
             }
         }
         Err(RenderError::LeftOut)
+    }
+
+    /// Begins to render a run, as [`Self::get_or_render_run`] does, where nobody has or renders its
+    /// first key. Waits for nothing and counts as a use of nothing: for what is brought before
+    /// anybody asks for it.
+    pub fn begin<R, F>(&self, keys: &[K], render: R)
+    where
+        R: FnOnce(Run<K, V, E>) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if let Some((key, neighbours)) = keys.split_first()
+            && let Claim::Ours(mark) = self.claim(key)
+        {
+            self.take_off(mark, neighbours, render);
+        }
     }
 
     /// Forgets the value of `key` in memory. A render of it that is in flight goes on.
@@ -346,9 +366,19 @@ where
     V: Weigh + Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// The keys to render, in order; at least one.
+    /// The keys that were to be rendered from the start, in order; at least one.
     pub fn keys(&self) -> &[K] {
         &self.0.keys
+    }
+
+    /// Takes one more key into the run, unless somebody has or renders it; whether it was taken.
+    /// For a render that finds out on its way that it can do more.
+    pub fn extend(&self, key: &K) -> bool {
+        let Claim::Ours(mark) = self.0.cache.claim(key) else {
+            return false;
+        };
+        self.marks().push(mark);
+        true
     }
 
     /// Puts the value of `key` into memory and gives it to all who wait for it. A key outside the
@@ -558,6 +588,35 @@ mod tests {
         cache.0.tasks.close();
         cache.0.tasks.wait().await;
         assert_eq!(cache.in_flight(), 0, "marks are left over");
+    }
+
+    #[tokio::test]
+    async fn what_is_begun_or_taken_in_is_rendered_once_and_counts_as_no_use() {
+        let cache = cache();
+        let (go, wait) = oneshot::channel::<()>();
+        cache.begin(&[1], async move |run: Run<_, _, _>| {
+            wait.await.unwrap();
+            assert!(run.extend(&2) && !run.extend(&2) && run.extend(&3));
+            run.publish(1, vec![1]);
+            run.publish(2, vec![2]);
+            Ok(())
+        });
+        cache.begin(&[1], async |_| panic!("it is rendered already"));
+        cache.begin(&[], async |_| panic!("there is nothing to render"));
+        go.send(()).unwrap();
+        assert_eq!(
+            cache.get_or_render(&1, async || Ok(vec![9])).await,
+            Ok(vec![1])
+        );
+        assert!(cache.is_coming(&2));
+        // What was taken in and left out is rendered by whoever asks for it.
+        assert_eq!(
+            cache.get_or_render(&3, async || Ok(vec![3])).await,
+            Ok(vec![3])
+        );
+        assert_eq!(cache.get(&2), Some(vec![2]));
+        settle(&cache).await;
+        assert!(!cache.is_coming(&4));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

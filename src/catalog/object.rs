@@ -4,16 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::leftovers::{LEFTOVER_BYTES, Leftovers};
 use super::reader::Reader;
 use super::segment::{Segment, SegmentKey};
 use super::{PlayError, SegmentCache};
 use crate::cache::Weigh;
 use crate::media::{Cursor, Demux, Fetched, Index, IndexBuilder, MediaInfo, Step};
 use crate::origin::{ETag, Object as Probe, Origin};
-use crate::render::{
-    Entry, Group, Plan, Render, RenderError, Rendered, Rendering, Search, SegmentId, cut,
-};
+use crate::render::{Entry, Group, Plan, RenderError, Rendering, Search, SegmentId, cut};
 use crate::units::{ByteRange, MediaTime};
+
+mod bring;
+mod leftovers;
+#[cfg(test)]
+mod tests;
+
+pub use bring::{Brought, Stretch};
 
 /// How much the first read of an object asks for: enough for the index of a short MP4 or the head
 /// of an FLV, and the first segment of either, in one round trip.
@@ -73,9 +79,8 @@ pub struct Object {
     reader: Reader,
     index: Index,
     weight: usize,
-    /// What was read of a segment that was not rendered yet: at first the probe, which holds the
-    /// first one; then, in a file that is walked, what a read brought beyond its segment.
-    ahead: Mutex<Option<(SegmentId, Fetched)>>,
+    /// What was read and not rendered yet: at first the probe, which holds the first segment.
+    leftovers: Mutex<Leftovers>,
     plans: Mutex<Vec<(Rendering, SharedPlan)>>,
     segments: SegmentCache,
 }
@@ -115,6 +120,7 @@ impl Object {
                     if reserved.is_none() {
                         reserved = room.reserve(&ranges).await;
                     }
+                    let ranges = with_media(ranges, &fetched);
                     reader.read(&mut fetched, &ranges).await?;
                 }
             }
@@ -123,9 +129,9 @@ impl Object {
             key,
             size: probe.size,
             reader,
-            weight: weight(fetched.held(), index.is_complete()),
+            weight: weight(fetched.held()),
             index,
-            ahead: Mutex::new(Some((SegmentId::FIRST, fetched))),
+            leftovers: Mutex::new(Leftovers::of_index(&fetched, PROBE.len())),
             plans: Mutex::new(Vec::new()),
             segments,
         })
@@ -149,27 +155,6 @@ impl Object {
     /// Whether a segment is in memory. Does not count as a use of it.
     pub fn has_cached(&self, rendering: Rendering, id: SegmentId) -> bool {
         self.segments.contains(&self.segment_key(rendering, id))
-    }
-
-    /// A segment, from memory or rendered now. However many viewers wait for it, it is rendered
-    /// once.
-    ///
-    /// # Errors
-    /// The origin fails, the object has changed, or the file is broken there.
-    pub async fn segment(
-        self: &Arc<Self>,
-        rendering: Rendering,
-        id: SegmentId,
-    ) -> Result<Arc<Segment>, PlayError> {
-        let object = Arc::clone(self);
-        let key = self.segment_key(rendering, id);
-        let render = move || async move { object.render(rendering, id).await };
-        let segment = self.segments.get_or_render(&key, render).await?;
-        if !self.index.is_complete() {
-            let plan = self.plan(rendering).await?;
-            note(&mut lock(&plan), id, &segment);
-        }
-        Ok(segment)
     }
 
     /// The segment in which a play at `time` begins: the last entry at or before the time is in it.
@@ -211,10 +196,22 @@ impl Object {
                             continue;
                         }
                     }
-                    self.segment(rendering, id).await?;
+                    let stretch = Stretch::new(id, self.walk_at_once());
+                    self.bring(rendering, stretch).await?;
                 }
             }
         }
+    }
+
+    /// How many segments are read at once to find a time that is not known yet: about as many as
+    /// the time may be off (a group of 8 s, or what a search leaves to be walked), so that it takes
+    /// one round trip.
+    fn walk_at_once(&self) -> u32 {
+        let duration = self.info().duration.map_or(0, MediaTime::millis);
+        let millis = u64::try_from(duration).unwrap_or_default().max(1);
+        let bytes = u128::from(self.size) * u128::from(WALK_MILLIS.unsigned_abs() / 2);
+        let segments = bytes / u128::from(millis) / u128::from(cut::SEGMENT_BYTES) + 1;
+        u32::try_from(segments).unwrap_or(u32::MAX)
     }
 
     async fn search(
@@ -224,69 +221,28 @@ impl Object {
         let Some(mut search) = Search::new(&self.index, time) else {
             return Ok(None);
         };
-        let mut fetched = Fetched::new(self.size);
-        self.reader
+        let mut fetched = self.read_already();
+        let found = self
+            .reader
             .run(&mut fetched, |fetched| search.step(fetched))
-            .await
+            .await;
+        // The play goes on from one of the places that were looked at.
+        let mut leftovers = lock(&self.leftovers);
+        leftovers.keep(&fetched, Vec::new(), 0);
+        leftovers.bound();
+        found
     }
 
-    async fn render(
-        self: Arc<Self>,
-        rendering: Rendering,
-        wanted: SegmentId,
-    ) -> Result<Arc<Segment>, PlayError> {
-        let plan = self.plan(rendering).await?;
-        loop {
-            let nearest = lock(&plan).nearest(wanted);
-            let Some((id, start)) = nearest else {
-                self.open(&plan, wanted.group).await?;
-                continue;
-            };
-            let mut fetched = self.read_already(id);
-            let mut render = Render::new(&self.index, rendering, id, start);
-            let rendered = self
-                .reader
-                .run(&mut fetched, |fetched| render.step(fetched))
-                .await?;
-            self.keep_ahead(&rendered, fetched);
-            let segment = Segment::new(rendered)
-                .map_err(|error| PlayError::Internal(error.to_string().into()))?;
-            note(&mut lock(&plan), id, &segment);
-            if id == wanted {
-                return Ok(Arc::new(segment));
-            }
-            // The plan was forgotten while segments before this one were kept: walk up to it.
-            if segment.next() != Some(id.following()) {
-                return Err(RenderError::NoSegment(wanted).into());
-            }
-        }
-    }
-
-    /// What was read already of a segment.
-    fn read_already(&self, id: SegmentId) -> Fetched {
-        let mut ahead = lock(&self.ahead);
-        let known = ahead.take_if(|(of, _)| *of == id);
-        known.map_or_else(|| Fetched::new(self.size), |(_, fetched)| fetched)
-    }
-
-    /// Keeps what a read brought beyond its segment for the next one, where that is walked: at a
-    /// low rate one read brings several.
-    fn keep_ahead(&self, rendered: &Rendered<Cursor>, mut fetched: Fetched) {
-        if let Some((next, Some(_))) = rendered.next
-            && !self.index.is_complete()
-        {
-            fetched.forget_before(rendered.read_to);
-            if fetched.held() > 0 {
-                *lock(&self.ahead) = Some((next, fetched));
-            }
-        }
+    /// What was read already and may be needed.
+    fn read_already(&self) -> Fetched {
+        lock(&self.leftovers).all(self.size)
     }
 
     async fn open(&self, plan: &Mutex<Plan<Cursor>>, group: Group) -> Result<(), PlayError> {
         let cursor = match group {
             Group::Indexed(number) => self.index.open(number),
             Group::Found(position) => {
-                let mut fetched = Fetched::new(self.size);
+                let mut fetched = self.read_already();
                 let found = self
                     .reader
                     .run(&mut fetched, |fetched| self.index.resync(position, fetched))
@@ -338,14 +294,26 @@ impl Weigh for Object {
 
 /// Bytes of memory of an index that was built from so many: its tables are slices of them, and the
 /// plans of the two or three renderings that are asked for come to a quarter of that at most (a
-/// start of 200 bytes for each segment, whose samples take 4 KiB of tables and more). A file that
-/// is walked may keep a read ahead beside.
-fn weight(read: u64, complete: bool) -> usize {
+/// start of 200 bytes for each segment, whose samples take 4 KiB of tables and more). What reads
+/// left over is kept beside.
+fn weight(read: u64) -> usize {
     let plans = read / 4;
-    let ahead = if complete { 0 } else { cut::SEGMENT_BYTES };
-    usize::try_from(read.saturating_add(plans).saturating_add(ahead))
+    usize::try_from(read.saturating_add(plans).saturating_add(LEFTOVER_BYTES))
         .unwrap_or(usize::MAX)
         .saturating_add(size_of::<Object>())
+}
+
+/// What an index needs, and with it the media behind: where a read for an index goes on from the
+/// probe (a long moov box, or long metadata, before the media), the first segment stands behind that
+/// read, and would else cost a round trip of its own.
+fn with_media(mut ranges: Vec<ByteRange>, fetched: &Fetched) -> Vec<ByteRange> {
+    let known = fetched.missing(ByteRange::new(0, fetched.size()));
+    if let Some(gap) = known
+        && let Some(next) = ranges.iter_mut().find(|range| range.start == gap.start)
+    {
+        next.end = next.end.saturating_add(PROBE.len()).min(gap.end);
+    }
+    ranges
 }
 
 /// Takes into the plan what a segment tells of itself and of the one after it.

@@ -59,7 +59,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::run`].
     pub async fn read(&self, fetched: &mut Fetched, ranges: &[ByteRange]) -> Result<(), PlayError> {
-        let wanted = ranges.iter().filter_map(|range| fetched.missing(*range));
+        let wanted = ranges.iter().flat_map(|range| fetched.gaps(*range));
         let pieces: Vec<_> = wanted.flat_map(pieces).collect();
         let parts: Vec<_> = stream::iter(pieces)
             .map(|range| self.read_one(range))

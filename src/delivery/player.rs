@@ -57,6 +57,8 @@ pub enum Action<S> {
 /// Some whole messages of one segment.
 #[derive(Debug)]
 pub struct Run<S> {
+    /// Name of the segment.
+    pub id: SegmentId,
     /// The segment.
     pub segment: Arc<S>,
     /// Which of its cues.
@@ -442,6 +444,7 @@ impl<S: Cued> Player<S> {
             self.segment = Some((self.place.id, Arc::clone(&segment)));
         }
         Action::Run(Run {
+            id: self.place.id,
             segment,
             cues: from..to,
             bytes,

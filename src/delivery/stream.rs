@@ -13,8 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
+use super::ahead::Ahead;
 use super::filter::Filter;
 use super::job::{self, Done, Opened, Slot};
 use super::media::RunMedia;
@@ -126,8 +125,8 @@ pub struct Stream {
     rejoining: Option<MediaTime>,
     /// The play or seek whose first media byte has not gone out yet.
     awaited: Option<Awaited>,
-    /// The segment that is being brought ahead of need.
-    ahead: Option<JoinHandle<()>>,
+    /// What is brought ahead of need.
+    ahead: Ahead,
     /// Opening, finding, loading for what plays.
     job: Slot,
     /// The same for what a play2 goes over to.
@@ -149,7 +148,7 @@ impl Stream {
             paused: false,
             rejoining: None,
             awaited: None,
-            ahead: None,
+            ahead: Ahead::default(),
             job: Slot::default(),
             switch_job: Slot::default(),
         }
@@ -254,6 +253,7 @@ impl Stream {
         self.paused = pause;
         if pause {
             self.cut(cx);
+            self.ahead.close();
             if self.rejoining.take().is_some() {
                 self.job.forget();
             }
@@ -286,6 +286,11 @@ impl Stream {
         }
     }
 
+    /// The socket took nothing for that long.
+    pub fn held_up(&mut self, time: Duration) {
+        self.ahead.held_up(time);
+    }
+
     /// Takes receiveAudio.
     pub fn receive_audio(&mut self, cx: &mut Context<'_>, on: bool) {
         self.cut(cx);
@@ -314,7 +319,6 @@ impl Stream {
         self.switch_job.forget();
         *self = Self {
             filter: self.filter,
-            ahead: self.ahead.take(),
             job: std::mem::take(&mut self.job),
             switch_job: std::mem::take(&mut self.switch_job),
             ..Self::new(self.id, self.buffer)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::Meter;
 use crate::catalog::{Objects, PlayError, StreamName};
@@ -37,6 +38,8 @@ pub struct Viewer {
     pub objects: Arc<Objects>,
     /// Where work for this viewer runs that waits or computes: not on the threads that deliver.
     pub background: Handle,
+    /// What may be read ahead, over all viewers.
+    pub ahead: Budget,
     /// What stood behind the application in the connect: librtmp puts folders there.
     pub app_rest: String,
     /// Which codecs may be sent.

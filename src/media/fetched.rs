@@ -41,24 +41,17 @@ impl Fetched {
         self.parts.values().map(|part| len(part)).sum()
     }
 
+    /// What is held, by position: each part as it was put in.
+    pub fn parts(&self) -> impl Iterator<Item = (u64, &Bytes)> {
+        self.parts.iter().map(|(at, part)| (*at, part))
+    }
+
     /// Adds what was read at position `at`. A shorter part at the same place is replaced.
     pub fn insert(&mut self, at: u64, bytes: Bytes) {
         let known = self.parts.get(&at).map_or(0, |part| part.len());
         if bytes.len() > known {
             self.parts.insert(at, bytes);
         }
-    }
-
-    /// Forgets everything before position `at`.
-    pub fn forget_before(&mut self, at: u64) {
-        let mut kept = self.parts.split_off(&at);
-        if let Some((start, part)) = self.parts.pop_last() {
-            let skip = usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
-            if let Some(rest) = part.get(skip..).filter(|rest| !rest.is_empty()) {
-                kept.entry(at).or_insert_with(|| part.slice_ref(rest));
-            }
-        }
-        self.parts = kept;
     }
 
     /// The bytes of `range`, or `None` while any of them is missing. Shares memory where one part
@@ -101,6 +94,17 @@ impl Fetched {
             }
         }
         None
+    }
+
+    /// Every stretch of `range` that has not been read, in order.
+    pub fn gaps(&self, range: ByteRange) -> Vec<ByteRange> {
+        let mut gaps = Vec::new();
+        let mut rest = range;
+        while let Some(gap) = self.missing(rest) {
+            rest.start = gap.end;
+            gaps.push(gap);
+        }
+        gaps
     }
 
     /// What is held from `at` on without a gap within one part; longest part first. Never empty.
@@ -146,22 +150,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn forgetting_cuts_the_part_that_reaches_over() {
-        let mut fetched = Fetched::new(100);
-        fetched.insert(0, Bytes::from_static(b"0123"));
-        fetched.insert(10, Bytes::from_static(b"abcdef"));
-        fetched.insert(20, Bytes::from_static(b"xyz"));
-        fetched.forget_before(13);
-        assert_eq!(fetched.held(), 6);
-        let whole = |start, end| fetched.slice(ByteRange::new(start, end));
-        assert_eq!(whole(13, 16).as_deref(), Some(&b"def"[..]));
-        assert_eq!(whole(20, 23).as_deref(), Some(&b"xyz"[..]));
-        assert_eq!(whole(12, 14), None);
-        fetched.forget_before(99);
-        assert_eq!(fetched.held(), 0);
-    }
-
     proptest! {
         #[test]
         fn slices_and_gaps_agree_with_a_plain_map(
@@ -192,6 +180,10 @@ mod tests {
                 None => prop_assert!(complete),
             }
             prop_assert_eq!(complete, fetched.slice(range).is_some());
+            let unread = range.as_range().filter(|at| !known[usize::try_from(*at).unwrap()]);
+            let gaps = fetched.gaps(range);
+            let in_gaps: Vec<u64> = gaps.iter().flat_map(|gap| gap.as_range()).collect();
+            prop_assert_eq!(in_gaps, unread.collect::<Vec<_>>());
         }
     }
 }

@@ -309,7 +309,12 @@ impl<'a> Connection<'a> {
                 Ok(sent) => {
                     self.took(media, sent, now);
                     self.sender.sent(sent);
-                    self.blocked = None;
+                    if let Some(since) = self.blocked.take() {
+                        let time = now.saturating_duration_since(since);
+                        self.streams
+                            .values_mut()
+                            .for_each(|stream| stream.held_up(time));
+                    }
                     turn += sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

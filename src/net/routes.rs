@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::seats::{Place, Room};
 use crate::catalog::Objects;
 use crate::catalog::host::{ConnectTarget, HostTable};
+use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
@@ -43,6 +44,8 @@ pub struct Routes {
     pub objects: Arc<Objects>,
     /// Where work for viewers runs that waits or computes.
     pub background: Handle,
+    /// What may be read ahead, over all viewers.
+    pub ahead: Budget,
     /// Which codecs may be sent.
     pub policy: EnhancedPolicy,
 }
@@ -74,6 +77,7 @@ impl Routes {
             origin: Arc::clone(&route.origin),
             objects: Arc::clone(&self.objects),
             background: self.background.clone(),
+            ahead: self.ahead.clone(),
             app_rest: target.folder,
             policy: self.policy,
             announced: announced(connect),

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use super::{Condition, Origin, OriginError, Read};
+use super::{Condition, HedgeCounts, Origin, OriginError, Read};
 use crate::units::ByteRange;
 
 /// Buckets of answer times, in seconds: from 0.5 ms, a directory in the page cache, doubling to
@@ -92,6 +92,8 @@ pub struct OriginMeter {
     pub bytes: Counter,
     /// Seconds from a request to the last byte of its answer; abandoned ones are not in it.
     pub latency: Histogram,
+    /// Second reads while the first did not answer.
+    pub hedges: Arc<HedgeCounts>,
 }
 
 impl Default for OriginMeter {
@@ -100,6 +102,7 @@ impl Default for OriginMeter {
             requests: Default::default(),
             bytes: Counter::default(),
             latency: Histogram::new(exponential_buckets(FIRST_BUCKET, 2.0, BUCKETS)),
+            hedges: Arc::default(),
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Tuning {
     pub attempts: u32,
     /// For one read in all, tries and the pauses between them included.
     pub deadline: Duration,
+    /// Whether a read that stalls is asked a second time ([`super::Hedged`]).
+    pub hedge: bool,
 }
 
 impl Tuning {
@@ -41,6 +43,7 @@ impl Default for Tuning {
             idle_timeout: Self::IDLE_TIMEOUT,
             attempts: Self::ATTEMPTS,
             deadline: Self::DEADLINE,
+            hedge: true,
         }
     }
 }

@@ -27,6 +27,17 @@ pub enum Entry {
     Unopened,
 }
 
+/// What follows on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// This one.
+    Segment(SegmentId),
+    /// Nothing: it is the last.
+    End,
+    /// That is not known before it has been rendered.
+    Unknown,
+}
+
 /// The starts that are known, group by group, each group from its first part without gaps.
 #[derive(Debug)]
 pub struct Plan<C> {
@@ -210,6 +221,24 @@ impl<C: Clone> Plan<C> {
         }
     }
 
+    /// What follows on the segment `id`, as far as that is known. `groups`: how many the index has.
+    pub fn after(&self, id: SegmentId, groups: u32) -> After {
+        let Some(starts) = self.groups.get(&id.group) else {
+            return After::Unknown;
+        };
+        let following = id.following();
+        let known = usize::try_from(following.part).is_ok_and(|part| part < starts.cursors.len());
+        match id.group {
+            _ if known => After::Segment(following),
+            _ if !starts.finished => After::Unknown,
+            Group::Indexed(number) if number.saturating_add(1) < groups => {
+                let next = Group::Indexed(number.saturating_add(1));
+                After::Segment(SegmentId::start_of(next))
+            }
+            Group::Indexed(_) | Group::Found(_) => After::End,
+        }
+    }
+
     /// The time up to which the entries of a group are known; `None` while none is.
     pub fn scanned(&self, group: Group) -> Option<MediaTime> {
         let starts = self.groups.get(&group)?;
@@ -273,6 +302,12 @@ mod tests {
             for (id, spot, _) in &parts {
                 prop_assert_eq!(plan.nearest(*id), Some((*id, *spot)));
             }
+            let count = tape.groups.len() as u32;
+            let ids = parts.iter().map(|(id, ..)| *id);
+            for (id, next) in ids.clone().zip(ids.skip(1)) {
+                prop_assert_eq!(plan.after(id, count), After::Segment(next));
+            }
+            prop_assert_eq!(plan.after(parts.last().unwrap().0, count), After::End);
             for group in groups(&tape) {
                 let last = parts.iter().rev().find(|(id, ..)| id.group == group).unwrap();
                 let far = SegmentId { group, part: 9_999 };
@@ -374,6 +409,8 @@ mod tests {
         plan.learn(part(1), 'b');
         plan.learn(part(1), 'x');
         plan.open(FIRST, 'x');
+        assert_eq!(plan.after(part(0), 2), After::Segment(part(1)));
+        assert_eq!(plan.after(part(1), 2), After::Unknown);
         assert_eq!(plan.nearest(part(7)), Some((part(1), 'b')));
         assert_eq!(plan.nearest(part(0)), Some((part(0), 'a')));
         assert_eq!(plan.nearest(SegmentId::start_of(Group::Found(5))), None);

@@ -14,6 +14,10 @@ const COALESCE_GAP: u64 = 32 * 1024;
 /// is made up, and gets a request for each range.
 const COALESCE_WASTE: u64 = 4 * 1024 * 1024;
 
+/// Payloads this close are told as one range: what is between them is trailer and head of an FLV
+/// tag (15 bytes), and no payload of another segment.
+const USED_GAP: u64 = 15;
+
 /// Read beyond the room that is left while walking a file that has no index: the head of the tag
 /// after the last one.
 const WALK_SLACK: u64 = 4 * 1024;
@@ -53,9 +57,9 @@ pub struct Rendered<C> {
     pub cues: Vec<Cue>,
     /// Codec heads in force from each cue on, where they change; the first is for cue 0.
     pub heads: Vec<(u32, Heads)>,
-    /// Position in the object behind the last payload; 0 where there is none. What was read beyond
-    /// it belongs to the segments that follow.
-    pub read_to: u64,
+    /// Where in the object its payloads are, in order, those that lie close together as one: what
+    /// was read beside them belongs to other segments.
+    pub used: Vec<ByteRange>,
     /// The segment after this one, with a cursor at its start where it is of the same group; `None`
     /// at the end of the object.
     pub next: Option<(SegmentId, Option<C>)>,
@@ -189,6 +193,13 @@ impl<'a, D: Demux> Render<'a, D> {
         coalesce(gaps)
     }
 
+    fn used(&self) -> Vec<ByteRange> {
+        let mut payloads: Vec<ByteRange> =
+            self.samples.iter().map(|sample| sample.payload).collect();
+        payloads.sort_unstable();
+        join(payloads, USED_GAP, u64::MAX)
+    }
+
     fn mux(&mut self, fetched: &Fetched) -> Result<Rendered<D::Cursor>, RenderError> {
         let len: u64 = self
             .samples
@@ -204,25 +215,25 @@ impl<'a, D: Demux> Render<'a, D> {
             bytes: mux.bytes,
             cues: mux.cues,
             heads: mux.heads,
-            read_to: self
-                .samples
-                .iter()
-                .map(|sample| sample.payload.end)
-                .max()
-                .unwrap_or_default(),
+            used: self.used(),
             next: self.next.take().flatten(),
         })
     }
 }
 
-/// Joins sorted ranges whose gaps are small, as long as all gaps together are bearable.
-fn coalesce(sorted: Vec<ByteRange>) -> Vec<ByteRange> {
+/// Joins ranges, sorted, that are cheaper to read as one: their gaps are small, and all gaps together
+/// are bearable.
+pub fn coalesce(sorted: Vec<ByteRange>) -> Vec<ByteRange> {
+    join(sorted, COALESCE_GAP, COALESCE_WASTE)
+}
+
+fn join(sorted: Vec<ByteRange>, largest_gap: u64, most_wasted: u64) -> Vec<ByteRange> {
     let mut joined: Vec<ByteRange> = Vec::new();
     let mut wasted = 0u64;
     for range in sorted {
         if let Some(last) = joined.last_mut() {
             let gap = range.start.saturating_sub(last.end);
-            if gap <= COALESCE_GAP && wasted.saturating_add(gap) <= COALESCE_WASTE {
+            if gap <= largest_gap && wasted.saturating_add(gap) <= most_wasted {
                 wasted = wasted.saturating_add(gap);
                 last.end = last.end.max(range.end);
                 continue;

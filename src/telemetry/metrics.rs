@@ -22,6 +22,7 @@ pub use readings::Readings;
 
 use crate::cache::Disk;
 use crate::catalog::{Objects, Segment};
+use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::origin::OriginMeter;
 
@@ -50,6 +51,7 @@ impl Metrics {
     /// What is asked of origins.
     pub fn origin(&mut self, meter: &Arc<OriginMeter>) {
         stored::origin(&mut self.0, meter);
+        stored::hedges(&mut self.0, meter);
     }
 
     /// Segments, in memory and in use; the cache may hold `bytes` of them.
@@ -65,6 +67,21 @@ impl Metrics {
     /// What names were taken to mean.
     pub fn objects(&mut self, objects: &Arc<Objects>) {
         kept::objects(&mut self.0, objects);
+    }
+
+    /// What is read ahead of need.
+    pub fn read_ahead(&mut self, budget: &Budget) {
+        let (held, most) = (budget.clone(), budget.clone());
+        self.add(Readings::gauge(
+            "streamfront_read_ahead_bytes",
+            "Memory of what is read ahead: on its way, or not yet needed.",
+            move || served::number(held.usage().bytes),
+        ));
+        self.add(Readings::gauge(
+            "streamfront_read_ahead_bound_bytes",
+            "How much may be read ahead over all viewers.",
+            move || served::number(most.usage().most),
+        ));
     }
 
     /// Counts of any other part.

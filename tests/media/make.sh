@@ -63,6 +63,14 @@ ff -f lavfi -i "$(picture 480x270 40),noise=all_seed=3:alls=24:allf=t" -f lavfi 
     -c:v libx264 -preset ultrafast -threads 1 -pix_fmt yuv420p -g 50 -keyint_min 50 -sc_threshold 0 \
     -b:v 2800k -minrate 2800k -maxrate 2800k -bufsize 1400k -nal-hrd cbr -flags:v +bitexact $aac -movflags +faststart large.mp4
 
+# An hour, of few bytes: for what is read of an object that is not watched to its end.
+# shellcheck disable=SC2086
+ff -f lavfi -i "testsrc2=size=96x72:rate=5:duration=60" -f lavfi -i "sine=frequency=300:beep_factor=3:sample_rate=16000:duration=60" \
+    -c:v libx264 -preset veryfast -threads 1 -g 10 -keyint_min 10 -sc_threshold 0 -pix_fmt yuv420p -b:v 24k -flags:v +bitexact \
+    -c:a aac -b:a 16k -threads 1 -flags:a +bitexact $work/minute.mp4
+ff -stream_loop 59 -i $work/minute.mp4 -c copy -movflags +faststart hour.mp4
+ff -i hour.mp4 -c copy -flvflags add_keyframe_index hour.flv
+
 # --- Codecs ---------------------------------------------------------------------------------------
 opus="-c:a libopus -b:a 32k -ar 48000 -strict -2"
 # shellcheck disable=SC2086

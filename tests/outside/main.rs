@@ -6,6 +6,7 @@
 // To say what went wrong a test panics; to show what the server said it prints.
 #![allow(clippy::print_stderr)]
 
+mod ahead;
 mod bench;
 mod broken_files;
 mod disk;

@@ -84,6 +84,7 @@ impl Stream {
         let find = job::find(cx.viewer, &playing.opened, entry.time);
         let playing = self.playing.insert(Playing { entry, ..playing });
         self.rejoining = None;
+        self.ahead.close();
         if duration.is_some_and(|duration| entry.time > duration) {
             reply::without_media(cx.server, self.id, entry.opening, &playing.play.name);
             playing.entry.announced = true;

@@ -1,10 +1,11 @@
 //! From what the player asks for to runs in the sender: segments, prefaces, shared bytes or copies.
 
-use super::{Context, Step, Stream};
+use super::{Context, Playing, Step, Stream};
 use crate::catalog::{PlayError, Segment};
+use crate::delivery::ahead::Here;
 use crate::delivery::job::{self, Opened};
 use crate::delivery::media::RunMedia;
-use crate::delivery::player::Run;
+use crate::delivery::player::{Extent, Run};
 use crate::delivery::reply;
 use crate::media::Heads;
 use crate::render::{Patched, SegmentId, patch};
@@ -15,22 +16,32 @@ impl Stream {
         if self.job.is_busy() {
             return Step::Idle;
         }
-        let Some(playing) = &mut self.playing else {
+        let Some(Playing {
+            opened,
+            player: Some(player),
+            entry,
+            ..
+        }) = &mut self.playing
+        else {
             return Step::Idle;
         };
-        let Opened { object, rendering } = &playing.opened;
-        match (object.cached(*rendering, id), &mut playing.player) {
-            (Some(segment), Some(player)) => {
+        let Opened { object, rendering } = &*opened;
+        let known = object.cached(*rendering, id);
+        match known.or_else(|| self.ahead.take(opened, id)) {
+            Some(segment) => {
                 cx.viewer.meter.segments_ready.inc();
                 player.supply(cx.now, id, segment);
-                Step::Progress
             }
-            _ => {
+            None => {
                 cx.viewer.meter.segments_waited.inc();
-                self.job.start(job::load(cx.viewer, &playing.opened, id));
-                Step::Progress
+                self.job.start(job::load(cx.viewer, opened, id));
+                // One who only looks at a picture does not go on.
+                if !player.is_paused() && entry.extent != Extent::Picture {
+                    self.ahead.beside(opened, &cx.viewer.ahead, id);
+                }
             }
         }
+        Step::Progress
     }
 
     pub(super) fn preface(&mut self, cx: &mut Context<'_>, time: MediaTime, heads: &Heads) {
@@ -51,12 +62,12 @@ impl Stream {
     }
 
     pub(super) fn send(&mut self, cx: &mut Context<'_>, run: Run<Segment>) {
+        self.read_ahead(cx, &run);
         if self.passes_over(&run) {
             // Until the viewer switches a track on there is nothing to wait for.
             self.awaited = None;
             return;
         }
-        self.read_ahead(&run.segment);
         // All replies so far go before the media that they announce.
         cx.sender.control(&cx.server.take_output());
         let (media, range) = if self.sends_shared() {
@@ -106,22 +117,33 @@ impl Stream {
         ))
     }
 
-    /// Asks for the segment after this one before it is needed, once.
-    fn read_ahead(&mut self, segment: &Segment) {
-        let (Some(next), Some(playing)) = (segment.next(), &self.playing) else {
+    /// Asks for what follows before it is needed, once for each segment.
+    fn read_ahead(&mut self, cx: &Context<'_>, run: &Run<Segment>) {
+        let Some(Playing {
+            opened,
+            player: Some(player),
+            entry,
+            ..
+        }) = &self.playing
+        else {
             return;
         };
-        let Opened { object, rendering } = playing.opened.clone();
-        let under_way = self
-            .ahead
-            .as_ref()
-            .is_some_and(|ahead| !ahead.is_finished());
-        if under_way || object.has_cached(rendering, next) {
+        if self.ahead.is_at(opened, run.id) || entry.extent == Extent::Picture || player.is_paused()
+        {
             return;
         }
-        // An error is met again, and told, by whoever plays on into that segment.
-        self.ahead = Some(tokio::spawn(async move {
-            drop(object.segment(rendering, next).await);
-        }));
+        let cues = run.segment.cues();
+        let millis = match (cues.first(), cues.last()) {
+            (Some(first), Some(last)) => last.time.since(first.time),
+            _ => 0,
+        };
+        let here = Here {
+            id: run.id,
+            next: run.segment.next(),
+            bytes: run.segment.len(),
+            millis: u64::try_from(millis).unwrap_or_default(),
+            paced: !player.pacer.is_unpaced(),
+        };
+        self.ahead.at(opened, &cx.viewer.ahead, &here);
     }
 }

@@ -5,6 +5,7 @@ use super::claim;
 use super::index::FlvIndex;
 use super::malformed;
 use super::prologue::{self, Prologue};
+use super::tag::{HEAD, TagHead};
 use super::tail;
 use crate::media::{Fetched, MediaError, MediaInfo, Step};
 use crate::units::{ByteRange, MediaTime, Millis};
@@ -13,6 +14,9 @@ use crate::wire::Reader;
 /// The first read, where nothing was read before: holds the metadata of most files, and is the
 /// first segment anyway.
 const FIRST_READ: u64 = 128 << 10;
+
+/// What the first segment takes: 128 KiB, and the tag behind.
+const FIRST_SEGMENT: u64 = FIRST_READ + (4 << 10);
 
 /// Length of the file header, bytes.
 const HEADER: u64 = 9;
@@ -66,11 +70,27 @@ impl FlvBuilder {
                 Err(ranges) => needs.extend(ranges),
             }
         }
+        if let Some((media, prologue)) = &self.prologue
+            && !needs.is_empty()
+        {
+            needs.extend(first_segment(*media, prologue, fetched));
+        }
         match self.prologue.take_if(|_| needs.is_empty()) {
             Some((media, prologue)) => Ok(Step::Done(finish(media, prologue, last))),
             None => Ok(Step::Need(apart(&needs))),
         }
     }
+}
+
+/// What is missing of the first tags to be sent: long metadata may have left no room for them in the
+/// first read, and along with other reads they cost no round trip.
+fn first_segment(media: ByteRange, prologue: &Prologue, fetched: &Fetched) -> Option<ByteRange> {
+    let metadata = prologue.metadata_at.and_then(|at| {
+        let head = fetched.slice(ByteRange::at(at, HEAD))?;
+        Some(at.saturating_add(TagHead::parse(&head).ok()?.whole()))
+    });
+    let start = metadata.unwrap_or(media.start);
+    fetched.missing(ByteRange::at(start, FIRST_SEGMENT).clamp_to(media.end))
 }
 
 /// These ranges without those that lie in an earlier one.

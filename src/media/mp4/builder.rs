@@ -1,8 +1,8 @@
 //! Building the index: which bytes of the file are read for it, and in how few steps.
 //!
 //! The top-level boxes are walked by their heads. When the moov box is not at the front, the head
-//! behind the media and the file's last MiB are asked for together, so that the usual case costs
-//! one more read. A fragmented file is read up to its first fragment, which says at which time it
+//! behind the media and the file's last MiB are asked for together (all that is behind the media,
+//! where that is a few MiB), so that the usual case costs one more read. A fragmented file is read up to its first fragment, which says at which time it
 //! begins; where no sidx box was passed on the way, its last bytes tell of an mfra box.
 
 use std::collections::VecDeque;
@@ -31,6 +31,10 @@ const MAX_NESTED: usize = 1024;
 
 /// How much of the file's end is read in the hope that moov is in it.
 const TAIL: u64 = 1 << 20;
+
+/// What is behind the media is read whole, in the hope that it is moov, where it is no more than
+/// this: of an hour and a half of film.
+const WHOLE_TAIL: u64 = 4 << 20;
 
 /// How much is read for the head of a box that is not at hand: most boxes are short.
 const HEAD_READ: u64 = 64 << 10;
@@ -179,7 +183,8 @@ impl Mp4Builder {
             return self.need(State::Boxes, head, fetched);
         }
         self.tail_asked = true;
-        let wanted = if end.start <= head.end {
+        let rest = self.size.saturating_sub(self.at);
+        let wanted = if end.start <= head.end || rest <= WHOLE_TAIL {
             vec![ByteRange::new(self.at, self.size)]
         } else {
             vec![head, end]

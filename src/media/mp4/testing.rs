@@ -199,6 +199,55 @@ pub(super) fn plain() -> Vec<u8> {
     [ftyp(), mdat, moov(&[video, audio], &[])].concat()
 }
 
+/// A film of pictures of `len` bytes, 40 ms each, every 25th a key frame, and as many access units of
+/// audio; interleaved, each access unit behind the picture two later, so that no place in the file
+/// is a clean cut. `moov_first`: the moov box before the media.
+pub(crate) fn film(pictures: u32, len: u32, moov_first: bool) -> Vec<u8> {
+    const SOUND: u32 = 60;
+    const SHIFT: u32 = 2;
+    let build = |media: u32| {
+        let (mut video, mut audio, mut at) = (Vec::new(), Vec::new(), media);
+        for n in 0..pictures + SHIFT {
+            if n < pictures {
+                video.push(at);
+                at += len;
+            }
+            if n >= SHIFT {
+                audio.push(at);
+                at += SOUND;
+            }
+        }
+        let count = pictures as usize;
+        let keys: Vec<u32> = (1..=pictures).step_by(25).collect();
+        let (pictures_long, sound_long) = (vec![len; count], vec![SOUND; count]);
+        let once: &[u32] = &[1, 1, 1];
+        let tracks = [
+            TrackSpec::video(1000).with([
+                &[pictures, 40],
+                &[],
+                once,
+                &video,
+                &pictures_long,
+                &keys,
+            ]),
+            TrackSpec::audio(8000).with([&[pictures, 320], &[], once, &audio, &sound_long, &[]]),
+        ];
+        (moov(&tracks, &[]), at - media)
+    };
+    let (table, bytes) = build(0);
+    let body: Vec<u8> = (0..bytes)
+        .map(|at| (at.wrapping_mul(at | 1) >> 7) as u8)
+        .collect();
+    let before = ftyp().len() + 8 + if moov_first { table.len() } else { 0 };
+    let (table, _) = build(u32::try_from(before).unwrap());
+    let mdat = boxed(b"mdat", &body);
+    if moov_first {
+        [ftyp(), table, mdat].concat()
+    } else {
+        [ftyp(), mdat, table].concat()
+    }
+}
+
 /// A fragment of two pictures (5 and 3 bytes, the first a key frame if `key`) and two access units
 /// of audio (2 bytes each), 40 ms each, from `time` on (ms); and its media.
 pub(super) fn fragment(time: u32, key: bool) -> Vec<u8> {

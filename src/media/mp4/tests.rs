@@ -339,8 +339,15 @@ fn a_header_behind_the_media_costs_one_more_step() {
     let mdat_end = u64::try_from(bytes.len()).unwrap();
     let audio = TrackSpec::audio(8000).with([&[1, 320], &[], &[1, 1, 1], &[24], &[2], &[]]);
     bytes.extend(moov(&[audio], &[]));
+    let mut close = Object::new(
+        [&bytes[..], &boxed(b"free", &vec![0; 2 << 20])].concat(),
+        4096,
+    );
+    close.index().unwrap();
+    let end = u64::try_from(close.bytes.len()).unwrap();
+    assert_eq!(close.reads, [ByteRange::new(mdat_end, end)]);
     // Much behind it, so that the tail alone does not reach back to its head.
-    bytes.extend(boxed(b"free", &vec![0; (1 << 20) + (200 << 10)]));
+    bytes.extend(boxed(b"free", &vec![0; (4 << 20) + (200 << 10)]));
     let size = u64::try_from(bytes.len()).unwrap();
     let mut object = Object::new(bytes, 4096);
     object.index().unwrap();

@@ -35,6 +35,20 @@ pub(super) fn origin(registry: &mut Registry, meter: &Arc<OriginMeter>) {
     );
 }
 
+pub(super) fn hedges(registry: &mut Registry, meter: &Arc<OriginMeter>) {
+    let (started, won) = (Arc::clone(meter), Arc::clone(meter));
+    registry.register_collector(Box::new(Readings::counter(
+        "streamfront_origin_hedges",
+        "Second reads of the same bytes, begun because the first took unusually long.",
+        move || number(started.hedges.started()),
+    )));
+    registry.register_collector(Box::new(Readings::counter(
+        "streamfront_origin_hedges_won",
+        "Second reads that answered before the first.",
+        move || number(won.hedges.won()),
+    )));
+}
+
 pub(super) fn segments(registry: &mut Registry, cache: &SegmentCache, bytes: u64) {
     let mut gauge = |name, help, read: fn(&SegmentCache) -> u64| {
         let cache = cache.clone();
