@@ -312,7 +312,7 @@ impl<'a> Connection<'a> {
                     if let Some(since) = self.blocked.take() {
                         let time = now.saturating_duration_since(since);
                         self.streams
-                            .values_mut()
+                            .iter_mut()
                             .for_each(|stream| stream.held_up(time));
                     }
                     turn += sent;
