@@ -48,7 +48,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// `count` segments from `first` on, but one at least and [`MOST`] at most.
+    /// `count` segments from `first` on, but one at least and four at most.
     pub fn new(first: SegmentId, count: u32) -> Self {
         let count = count.clamp(1, MOST);
         Self { first, count }
