@@ -11,10 +11,11 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// Bytes of one read. Above, a read gains nothing.
+/// Bytes of one read. Measured with 50 unpaced players: 64 KiB cost a third more processor time.
 const BUFFER: usize = 256 * 1024;
 
 /// From how many bytes on a call that throws them away costs less than copying them beside others.
+/// Measured the same way: with 4 KiB it costs more than it saves, with 16 KiB a little less.
 const DISCARD_MIN: usize = 16 * 1024;
 
 thread_local! {

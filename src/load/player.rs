@@ -122,6 +122,8 @@ struct Player<'a> {
     play_began: Instant,
     plays: u64,
     length: Option<u64>,
+    /// The play before this one ended without anything to play.
+    was_barren: bool,
     /// The end was told while a seek was under way.
     ended_before_seek: bool,
     timer: Pin<Box<Sleep>>,
@@ -179,6 +181,7 @@ impl<'a> Player<'a> {
             play_began: opened,
             plays: 0,
             length: stream.length,
+            was_barren: false,
             ended_before_seek: false,
             timer: Box::pin(tokio::time::sleep_until(deadline.into())),
         }
@@ -349,13 +352,13 @@ impl<'a> Player<'a> {
         self.agenda = Agenda::default();
         let took = now.saturating_duration_since(self.play_began);
         record(&mut self.seat.tally().rare().complete, took);
-        if !self.options.repeat {
+        let barren = self.asked.is_some_and(|asked| asked.what == Answer::Media);
+        // A start near the end may bring nothing; twice nothing would become a storm of plays.
+        if !self.options.repeat || (barren && self.was_barren) {
             return true;
         }
-        if self.asked.is_some() {
-            // It ended without anything to play: over and over would be a storm.
-            return true;
-        }
+        self.was_barren = barren;
+        self.ended_before_seek = false;
         self.session.renew();
         self.asked = Some(Asked {
             what: Answer::Stream,

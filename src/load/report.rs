@@ -503,7 +503,7 @@ pub(super) mod tests {
                     12 => 50,
                     _ => 100,
                 },
-                tool_cpu_seconds: f64::from(at) * 0.05,
+                tool_cpu_seconds: f64::from(at) * 0.0625,
                 server: Some(Seen {
                     cpu_seconds: 5.0 + f64::from(at) * 0.25,
                     rss: (10 << 20) + 4096 * 100 * u64::from(at.min(1)),
@@ -583,7 +583,7 @@ pub(super) mod tests {
             ("/underruns/stalled_ms", "2500"),
             ("/errors/0/kind", "\"play\""),
             ("/steady/server/seconds_per_gb", "0.5"),
-            ("/whole/tool/percent", "5.0"),
+            ("/whole/tool/percent", "6.25"),
             ("/memory/players", "100"),
             ("/samples/12/playing", "50"),
         ] {

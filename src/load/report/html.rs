@@ -15,7 +15,7 @@ main{max-width:1180px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:20px;margin:0 0 4px;overflow-wrap:anywhere}h2{font-size:15px;margin:0 0 6px}
 p{margin:0 0 18px;color:var(--soft)}
 .grid{display:grid;gap:14px;margin-bottom:14px}
-.figures{grid-template-columns:repeat(auto-fit,minmax(165px,1fr))}
+.figures{grid-template-columns:repeat(auto-fit,minmax(120px,1fr))}
 .plots{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;min-width:0}
 .figure b{display:block;font-size:24px;font-weight:600;font-variant-numeric:tabular-nums}
@@ -151,22 +151,21 @@ fn plots(report: &Report) -> String {
         lines,
     };
     let wire = rate(samples, |sample| Some(sample.wire_bytes as f64 * 8e-9));
-    let media = rate(samples, |sample| Some(sample.media_bytes as f64 * 8e-9));
     let at = |get: fn(&Sample) -> u64| samples.iter().map(|s| (s.at, get(s) as f64)).collect();
     let server = rate(samples, |it| it.server.map(|seen| 100.0 * seen.cpu_seconds));
     let tool = rate(samples, |it| Some(100.0 * it.tool_cpu_seconds));
     let mut cards = vec![
         plot(
             "Throughput",
-            &["wire", "media"],
-            &over_time("Gbit/s", vec![wire, media]),
+            &["on the wire"],
+            &over_time("Gbit/s", vec![wire]),
         ),
         plot(
             "Players",
-            &["playing", "started", "ended"],
+            &["started", "playing", "ended"],
             &over_time(
                 "players",
-                vec![at(|s| s.playing), at(|s| s.started), at(|s| s.ended)],
+                vec![at(|s| s.started), at(|s| s.playing), at(|s| s.ended)],
             ),
         ),
         latency_plot(report),

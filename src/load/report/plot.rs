@@ -59,7 +59,7 @@ impl Plot {
             .y_labels(6)
             .x_desc(self.x)
             .y_desc(self.y)
-            .x_label_formatter(&|x| number(if self.log { 10f64.powf(*x) } else { *x }))
+            .x_label_formatter(&|x| if self.log { power(*x) } else { number(*x) })
             .y_label_formatter(&|y| number(*y))
             .label_style(font())
             .axis_desc_style(font())
@@ -88,6 +88,12 @@ impl Plot {
         let top = if top > 0.0 { top * 1.08 } else { 1.0 };
         (from, to, top)
     }
+}
+
+/// A power of ten, two digits.
+fn power(exponent: f64) -> String {
+    let unit = 10f64.powf(exponent.floor() - 1.0);
+    number((10f64.powf(exponent) / unit).round() * unit)
 }
 
 /// Three digits, and no zeros behind them.
@@ -123,6 +129,13 @@ mod tests {
             (1234.5, "1234"),
         ] {
             assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn powers_of_ten_are_rounded() {
+        for (exponent, text) in [(-2.0, "0.01"), (-0.5, "0.32"), (0.5, "3.2"), (2.5, "320")] {
+            assert_eq!(power(exponent), text);
         }
     }
 
