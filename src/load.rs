@@ -6,9 +6,9 @@
 //! headers and passes over payloads, which nobody copies or keeps.
 //!
 //! Pure are [`skim`], [`session`], [`clock`], [`zipf`] and [`target`]: bytes and times go in. Around
-//! them stand tasks, one a player, on a few threads with one read buffer each ([`player`],
-//! [`crew`]), counters that a sampler reads ([`tally`]), what is seen of the server from outside
-//! ([`watch`]), and reports ([`report`]).
+//! them stand tasks, one a player, on a few threads with one read buffer each (`player`,
+//! `crew`), counters that a sampler reads (`tally`), what is seen of the server from outside
+//! (`watch`), and reports ([`report`]).
 
 pub mod clock;
 mod crew;

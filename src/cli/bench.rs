@@ -31,8 +31,12 @@ const RAMP_RATE: f64 = 1000.0;
     --duration 10s --pid $(pidof streamfront) --html bench.html\n  \
     streamfront bench rtmp://127.0.0.1/vod/big.mp4 --pid $(pidof nginx | tr ' ' ,)")]
 pub(super) struct Args {
-    /// What to play: rtmp://HOST[:PORT]/APP/NAME, one or several.
-    #[arg(value_name = "URL", required = true)]
+    // Not a comment of documentation: there the brackets would be a link.
+    #[arg(
+        value_name = "URL",
+        required = true,
+        help = "What to play: rtmp://HOST[:PORT]/APP/NAME, one or several"
+    )]
     urls: Vec<String>,
 
     /// Another stream name of the first URL's server and application; repeatable.

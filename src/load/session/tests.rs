@@ -96,7 +96,6 @@ fn it_opens_a_stream_of_our_own_server_and_plays() {
     let mut server = Server::new(Limits::default(), Seed([7; 32]));
     let mut told = Vec::new();
     let mut heard = Vec::new();
-    let mut down = Vec::new();
     for _ in 0..10 {
         let up = drain(&mut session);
         let _ = server.input(&up);
@@ -107,8 +106,7 @@ fn it_opens_a_stream_of_our_own_server_and_plays() {
             }
             heard.push(format!("{event:?}"));
         }
-        down.clear();
-        std::mem::swap(&mut down, &mut server.take_output());
+        let down = server.take_output();
         for event in events(&mut session, &down) {
             if event == Event::Ready {
                 session.play("mp4:film", -1, 3000);
