@@ -19,8 +19,9 @@ BEGIN, END = "<!-- by hand: begin -->", "<!-- by hand: end -->"
 BLANK = "\n## What was tried and lost\n\nNothing yet.\n"
 
 OURS, RTMP, SENDFILE = "streamfront", "nginx-rtmp", "nginx sendfile"
-# What a viewer who watches on may have read ahead at most, MB beyond index and what was watched.
-READ_AHEAD = 4.2
+# What a paced viewer may have read ahead at most, MB beyond index and what was watched: the rest of a
+# segment, the one after it (delivery/ahead/window.rs), and what the first read of an object brings.
+READ_AHEAD = 1.2
 
 
 def fixed(value, unit=""):

@@ -22,7 +22,7 @@ pub mod usage;
 pub use disk::{Disk, DiskError, DiskUse, Stored, StoredKey};
 pub use flight::{Landed, RenderError};
 pub use memory::{Memory, MemorySize, MemoryUse, Weigh};
-pub use rendered::{RENDERS_MAX, RenderCache, Run};
+pub use rendered::{RENDERS_MAX, RenderCache, Run, SourceUse};
 pub use segment::SegmentFile;
 pub use tier::Tier;
 pub use usage::{CacheUse, usage};

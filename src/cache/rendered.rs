@@ -19,6 +19,7 @@
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,23 @@ struct Shared<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static, E>
     /// Where renders run, whoever asks for them: not on the threads that deliver.
     runtime: Handle,
     turns: Semaphore,
+    counters: Counters,
+}
+
+/// Where values came from that were not in memory.
+#[derive(Debug, Default)]
+struct Counters {
+    rendered: AtomicU64,
+    below: AtomicU64,
+}
+
+/// Where values came from that were not in memory, since the cache was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceUse {
+    /// Values that were rendered.
+    pub rendered: u64,
+    /// Values that the tier below had.
+    pub below: u64,
 }
 
 impl<K, V, E> RenderCache<K, V, E>
@@ -90,6 +108,7 @@ where
             tasks,
             runtime: Handle::current(),
             turns: Semaphore::new(renders_max.clamp(1, Semaphore::MAX_PERMITS)),
+            counters: Counters::default(),
         }))
     }
 
@@ -196,6 +215,15 @@ where
         self.0.memory.usage()
     }
 
+    /// Where values came from that were not in memory.
+    pub fn sources(&self) -> SourceUse {
+        let counters = &self.0.counters;
+        SourceUse {
+            rendered: counters.rendered.load(Ordering::Relaxed),
+            below: counters.below.load(Ordering::Relaxed),
+        }
+    }
+
     /// How many keys are being rendered now.
     pub fn in_flight(&self) -> usize {
         self.0.flights.len()
@@ -274,7 +302,7 @@ where
 {
     let mut reading = tier.fetch(&key);
     match timeout(tier.patience(), &mut reading).await {
-        Ok(Some(value)) => run.land(key, value),
+        Ok(Some(value)) => run.land_from_below(key, value),
         Ok(None) => carry_out(run, render).await,
         Err(_) => {
             tier.was_slow();
@@ -311,7 +339,7 @@ async fn race<K, V, E, R, F>(
         }
     };
     if let Some(value) = found {
-        run.land(key, value);
+        run.land_from_below(key, value);
     }
     if let Some(ended) = ended {
         run.land_rest(&ended);
@@ -328,6 +356,10 @@ where
 {
     let ended = rendered(run.clone(), render).await;
     run.land_rest(&ended);
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Waits for a turn and renders; what it comes to for the keys that were not published.
@@ -387,6 +419,12 @@ where
         if let Some(tier) = &self.0.cache.0.tier {
             tier.keep(&key, &value);
         }
+        count(&self.0.cache.0.counters.rendered);
+        self.land(key, value);
+    }
+
+    fn land_from_below(&self, key: K, value: V) {
+        count(&self.0.cache.0.counters.below);
         self.land(key, value);
     }
 
@@ -881,13 +919,14 @@ mod tests {
 
     #[test]
     fn the_end_of_the_runtime_lands_what_is_in_flight() {
-        let cache = cache();
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .build()
                 .unwrap()
         };
         let (short, long) = (runtime(), runtime());
+        // Renders run where the cache was made, whoever asks for them.
+        let cache = short.block_on(async { cache() });
         let starter = cache.clone();
         short.block_on(async move {
             let never = async || std::future::pending().await;

@@ -80,12 +80,19 @@ pub(super) fn segments(registry: &mut Registry, cache: &SegmentCache, bytes: u64
         "Bytes of all segments, cached or still held by a viewer.",
         |_| segment::live_bytes(),
     );
-    let hits = cache.clone();
+    let tiers: [(_, fn(&SegmentCache) -> u64); 3] = [
+        ("memory", |cache| cache.memory_use().hits),
+        ("disk", |cache| cache.sources().below),
+        ("origin", |cache| cache.sources().rendered),
+    ];
     registry.register_collector(Box::new(Readings::counters(
         "streamfront_cache_hits",
-        "Lookups of segments that were answered, by the tier that did.",
+        "Segments that were looked for, by the tier that had them; the origin has all.",
         "tier",
-        [("memory", move || number(hits.memory_use().hits))],
+        tiers.map(|(tier, count)| {
+            let cache = cache.clone();
+            (tier, move || number(count(&cache)))
+        }),
     )));
     registry.register_collector(Box::new(Readings::gauge(
         "streamfront_cache_bound_bytes",
