@@ -48,7 +48,7 @@ pub struct Settings {
     pub api: Api,
     /// What one viewer may take.
     pub limits: Limits,
-    /// Memory for media.
+    /// What is kept of media, where, and for how long.
     pub cache: Cache,
     /// How origins are read.
     pub origin: Origin,
@@ -118,7 +118,7 @@ pub struct Api {
     pub listen: SocketAddr,
 }
 
-/// Memory for media.
+/// What is kept of media, where, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {

@@ -48,8 +48,9 @@ const BACKLOG: u32 = 4096;
 /// How long HTTP requests that are being read or answered may take at the end.
 const HTTP_STOP_LIMIT: Duration = Duration::from_millis(500);
 
-/// Descriptors kept for everything but viewers and segments: listeners, origins, logs, the runtime.
-const RESERVED_DESCRIPTORS: u64 = 256;
+/// Descriptors kept for everything but viewers and segments: listeners, logs, the runtimes, and the
+/// origins' connections, which are 64 renders with 8 reads each and their hedges at worst.
+const RESERVED_DESCRIPTORS: u64 = 1024;
 
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]

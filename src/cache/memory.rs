@@ -169,7 +169,8 @@ where
     }
 
     /// Forgets everything.
-    pub fn clear(&self) {
+    #[cfg(test)]
+    pub(super) fn clear(&self) {
         self.cache.clear();
     }
 

@@ -23,10 +23,10 @@ use rustix::mount::{
 };
 
 /// The tmpfs with large pages, where it may be had.
-static LARGE: LazyLock<Option<OwnedFd>> = LazyLock::new(|| match mount() {
+static LARGE: LazyLock<Option<OwnedFd>> = LazyLock::new(|| match mount().and_then(try_out) {
     Ok(mounted) => Some(mounted),
     Err(error) => {
-        tracing::info!(%error, "segments are kept in small pages: this process may not mount a tmpfs");
+        tracing::info!(%error, "segments are kept in small pages: there is no tmpfs of our own to be had");
         None
     }
 });
@@ -89,6 +89,12 @@ impl Fresh {
             }
         }
     }
+}
+
+// Where one file cannot be made and closed, because there is no /proc for example, none can.
+fn try_out(mounted: OwnedFd) -> io::Result<OwnedFd> {
+    Fresh::large(&mounted)?.close()?;
+    Ok(mounted)
 }
 
 // Never attached to a directory: it is gone with the last file on it and this handle. It has no

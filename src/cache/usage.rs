@@ -11,6 +11,7 @@
 //! | being rendered | 64 renders, each what it reads and what it makes of it |
 //! | waiting for the disk | 16 MiB, and two buffers of 8 MiB |
 //! | being read from the disk | 16 values, twice |
+//! | read ahead, held by the stream that will send it | `cache.read_ahead` |
 
 use super::segment;
 

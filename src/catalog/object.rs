@@ -153,7 +153,8 @@ impl Object {
     }
 
     /// Whether a segment is in memory. Does not count as a use of it.
-    pub fn has_cached(&self, rendering: Rendering, id: SegmentId) -> bool {
+    #[cfg(test)]
+    fn has_cached(&self, rendering: Rendering, id: SegmentId) -> bool {
         self.segments.contains(&self.segment_key(rendering, id))
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -97,50 +97,54 @@ impl Slot {
 fn elsewhere<T: Send + 'static>(
     background: &Handle,
     work: impl Future<Output = Result<T, PlayError>> + Send + 'static,
-    done: impl FnOnce(Result<T, PlayError>) -> Done + Send + 'static,
-) -> Job {
+) -> impl Future<Output = Result<T, PlayError>> + Send + 'static {
     let task = AbortOnDropHandle::new(background.spawn(work));
-    Box::pin(async move {
-        let ended = task.await.unwrap_or_else(|error| {
-            Err(PlayError::Internal(
-                format!("a job of a play failed: {error}").into(),
-            ))
-        });
-        done(ended)
-    })
+    async move {
+        task.await.unwrap_or_else(|error| {
+            let cause = format!("a job of a play failed: {error}");
+            Err(PlayError::Internal(cause.into()))
+        })
+    }
+}
+
+/// Opens a name, for somebody who only wants to know of it.
+pub fn opened(
+    viewer: Arc<Viewer>,
+    name: String,
+) -> impl Future<Output = Result<Opened, PlayError>> + Send + 'static {
+    let background = viewer.background.clone();
+    elsewhere(&background, async move { viewer.open(&name).await })
 }
 
 /// Opens a name.
 pub fn open(viewer: Arc<Viewer>, name: String) -> Job {
-    let background = viewer.background.clone();
-    elsewhere(
-        &background,
-        async move { viewer.open(&name).await },
-        Done::Opened,
-    )
+    opened(viewer, name).map(Done::Opened).boxed()
 }
 
 /// Finds the segment of a time.
 pub fn find(viewer: &Viewer, opened: &Opened, time: MediaTime) -> Job {
     let Opened { object, rendering } = opened.clone();
-    let found = async move { object.find(rendering, time).await };
-    elsewhere(&viewer.background, found, Done::Found)
+    let finding = async move { object.find(rendering, time).await };
+    elsewhere(&viewer.background, finding)
+        .map(Done::Found)
+        .boxed()
 }
 
 /// Brings a segment.
 pub fn load(viewer: &Viewer, opened: &Opened, id: SegmentId) -> Job {
     let Opened { object, rendering } = opened.clone();
-    let loaded = async move { object.segment(rendering, id).await };
-    elsewhere(&viewer.background, loaded, move |segment| {
-        Done::Loaded(id, segment)
-    })
+    let loading = async move { object.segment(rendering, id).await };
+    let loaded = move |segment| Done::Loaded(id, segment);
+    elsewhere(&viewer.background, loading).map(loaded).boxed()
 }
 
 /// Opens a name to switch to at or after `time`.
 pub fn open_to_switch(viewer: Arc<Viewer>, name: String, time: MediaTime) -> Job {
     let background = viewer.background.clone();
-    let entry = async move { entry_after(viewer.open(&name).await?, time).await };
-    elsewhere(&background, entry, Done::Switchable)
+    let entering = async move { entry_after(viewer.open(&name).await?, time).await };
+    elsewhere(&background, entering)
+        .map(Done::Switchable)
+        .boxed()
 }
 
 async fn entry_after(

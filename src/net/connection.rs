@@ -187,7 +187,15 @@ impl<'a> Connection<'a> {
             }
             let deadline = self.deadline(now)?;
             // While the viewer takes nothing there is nothing to wake up for.
-            let wake = wake.filter(|_| !blocked).map(|wake| self.shared.tick(wake));
+            let wake = wake.filter(|_| !blocked);
+            // What is due now is not put off.
+            let wake = wake.map(|wake| {
+                if wake > now {
+                    self.shared.tick(wake)
+                } else {
+                    wake
+                }
+            });
             let until = wake.map_or(deadline, |wake| wake.min(deadline));
             match self.wait(alarm.as_mut(), until, blocked).await? {
                 Woken::Readable => self.read()?,

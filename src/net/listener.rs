@@ -21,7 +21,7 @@ use crate::rtmp::status::Rejection;
 /// How long accepting rests when the process is out of descriptors: connections that end free some.
 const REST: Duration = Duration::from_millis(100);
 
-/// Time between two ticks. A viewer has a lead of a second at least, so that they never notice.
+/// Time between two ticks. A viewer has a lead of 2 s at least, so that they never notice.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A viewer who is gone without a word is found out after this long (paused viewers send and get

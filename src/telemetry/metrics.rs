@@ -71,7 +71,12 @@ impl Metrics {
 
     /// What is read ahead of need.
     pub fn read_ahead(&mut self, budget: &Budget) {
-        let (held, most) = (budget.clone(), budget.clone());
+        let (held, most, refused) = (budget.clone(), budget.clone(), budget.clone());
+        self.add(Readings::counter(
+            "streamfront_read_ahead_refused",
+            "Stretches that were not read ahead because the budget was spent.",
+            move || served::number(refused.usage().refused),
+        ));
         self.add(Readings::gauge(
             "streamfront_read_ahead_bytes",
             "Memory of what is read ahead: on its way, or not yet needed.",

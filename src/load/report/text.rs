@@ -33,7 +33,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         Some(steady) => window(out, "steady", steady)?,
         None => writeln!(
             out,
-            "  steady         (no second in which all players played)"
+            "  steady         (no second in which nearly all players played)"
         )?,
     }
     memory(report, out)

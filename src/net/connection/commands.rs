@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::FutureExt;
 use tracing::{debug, info};
 
 use super::{Connection, MAX_LENGTHS};
 use crate::catalog::PlayError;
-use crate::delivery::job::{Opened, Slot};
+use crate::delivery::job::{self, Opened, Slot};
 use crate::delivery::rate::Rate;
 use crate::delivery::reply;
 use crate::delivery::stream::{Context, Stream};
@@ -137,10 +138,9 @@ impl Connection<'_> {
             self.server.stream_length(transaction, None);
             return;
         }
-        self.lengths.push(Box::pin(async move {
-            let opened = viewer.open(&name).await;
-            (transaction, opened)
-        }));
+        let opening = job::opened(viewer, name);
+        self.lengths
+            .push(opening.map(move |opened| (transaction, opened)).boxed());
     }
 
     pub(super) fn answer_length(&mut self, transaction: f64, opened: Result<Opened, PlayError>) {

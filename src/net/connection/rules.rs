@@ -9,7 +9,7 @@ use crate::rtmp::server::Limits;
 pub struct Rules {
     /// Limits of the protocol core.
     pub limits: Limits,
-    /// From the first byte to an accepted connect.
+    /// From the connection to an accepted connect.
     pub handshake_timeout: Duration,
     /// Without a play under way and without a word from the viewer.
     pub idle_timeout: Duration,

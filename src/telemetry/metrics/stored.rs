@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 
 use super::readings::Readings;
 use super::served::number;
-use crate::cache::segment;
+use crate::cache::usage;
 use crate::catalog::SegmentCache;
 use crate::origin::OriginMeter;
 use crate::origin::metered::Outcome;
@@ -73,12 +73,12 @@ pub(super) fn segments(registry: &mut Registry, cache: &SegmentCache, bytes: u64
     gauge(
         "streamfront_segment_files_open",
         "Segment files, cached or still held by a viewer.",
-        |_| segment::open_files(),
+        |_| usage().segment_files,
     );
     gauge(
         "streamfront_segment_live_bytes",
         "Bytes of all segments, cached or still held by a viewer.",
-        |_| segment::live_bytes(),
+        |_| usage().segment_bytes,
     );
     let tiers: [(_, fn(&SegmentCache) -> u64); 3] = [
         ("memory", |cache| cache.memory_use().hits),
@@ -102,6 +102,6 @@ pub(super) fn segments(registry: &mut Registry, cache: &SegmentCache, bytes: u64
     registry.register_collector(Box::new(Readings::counter(
         "streamfront_segment_heap_fallbacks",
         "Long segments kept on the heap, and sent by copying, for want of a descriptor.",
-        || number(segment::heap_fallbacks()),
+        || number(usage().heap_fallbacks),
     )));
 }
