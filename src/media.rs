@@ -38,7 +38,7 @@ pub mod probe;
 mod sample;
 mod stored;
 
-pub use demux::{Demux, Found, Next, Step};
+pub use demux::{Demux, Found, Next, Step, Walked};
 pub use error::{Container, MediaError};
 pub use fetched::Fetched;
 pub use index::{Cursor, Index, IndexBuilder};

@@ -71,12 +71,14 @@ pub fn bench(criterion: &mut Criterion<CpuTime>) {
         bytes: 1 << 30,
         descriptors: 100_000,
     };
-    let cache: RenderCache<Key, Arc<Weighty>, ()> =
-        RenderCache::new(size, RENDERS_MAX, TaskTracker::new());
-    let mut map = HashMap::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
+    // The cache takes the runtime that it is made in.
+    let _entered = runtime.enter();
+    let cache: RenderCache<Key, Arc<Weighty>, ()> =
+        RenderCache::new(size, RENDERS_MAX, TaskTracker::new());
+    let mut map = HashMap::new();
     for key in &keys {
         let value = Arc::new(Weighty(key.2));
         map.insert(key.clone(), Arc::clone(&value));

@@ -28,6 +28,17 @@ pub enum Next {
     End,
 }
 
+/// Why a walk stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walked {
+    /// A sample was refused; the cursor stands before it.
+    Refused,
+    /// As [`Next::Need`]: nothing is wrong, go on when this has been read.
+    Need(ByteRange),
+    /// As [`Next::End`].
+    End,
+}
+
 /// A place found by looking at the bytes themselves.
 #[derive(Debug, Clone)]
 pub struct Found<C> {
@@ -69,6 +80,21 @@ pub trait Demux: Debug + Send + Sync {
     /// for each call.
     fn next(&self, cursor: &mut Self::Cursor, fetched: &Fetched) -> Result<Next, MediaError>;
 
+    /// Shows `take` one sample after the other, as [`Demux::next`] would tell them, until it
+    /// refuses one by answering `false`: how many samples in a row are gone through. A container
+    /// that can do so quicker than by `next` does.
+    ///
+    /// # Errors
+    /// The file is broken where the cursor then stands.
+    fn walk(
+        &self,
+        cursor: &mut Self::Cursor,
+        fetched: &Fetched,
+        take: impl FnMut(&Sample) -> bool,
+    ) -> Result<Walked, MediaError> {
+        walk_by_next(self, cursor, fetched, take)
+    }
+
     /// The codec heads in force at `cursor`: those of the samples that come next.
     fn heads(&self, cursor: &Self::Cursor) -> Heads;
 
@@ -90,4 +116,29 @@ pub trait Demux: Debug + Send + Sync {
         from: u64,
         fetched: &Fetched,
     ) -> Result<Step<Option<Found<Self::Cursor>>>, MediaError>;
+}
+
+/// [`Demux::walk`] for any container, one [`Demux::next`] a sample.
+pub(super) fn walk_by_next<D: Demux + ?Sized>(
+    index: &D,
+    cursor: &mut D::Cursor,
+    fetched: &Fetched,
+    mut take: impl FnMut(&Sample) -> bool,
+) -> Result<Walked, MediaError> {
+    loop {
+        let before = cursor.clone();
+        match index.next(cursor, fetched) {
+            Ok(Next::Sample(sample)) if take(&sample) => {}
+            Ok(Next::Sample(_)) => {
+                *cursor = before;
+                return Ok(Walked::Refused);
+            }
+            Ok(Next::Need(range)) => return Ok(Walked::Need(range)),
+            Ok(Next::End) => return Ok(Walked::End),
+            Err(error) => {
+                *cursor = before;
+                return Err(error);
+            }
+        }
+    }
 }

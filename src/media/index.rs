@@ -3,7 +3,10 @@
 use super::flv::{FlvBuilder, FlvCursor, FlvIndex};
 use super::mp3::{Mp3Builder, Mp3Cursor, Mp3Index};
 use super::mp4::{Mp4Builder, Mp4Cursor, Mp4Index};
-use super::{Container, Demux, Fetched, Found, Heads, MediaError, MediaInfo, Next, Step, probe};
+use super::{
+    Container, Demux, Fetched, Found, Heads, MediaError, MediaInfo, Next, Sample, Step, Walked,
+    probe,
+};
 use crate::units::MediaTime;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +119,20 @@ impl Demux for Index {
             (Self::Mp3(index), Cursor::Mp3(cursor)) => index.next(cursor, fetched),
             // A cursor of another container: nothing of this file stands there.
             _ => Ok(Next::End),
+        }
+    }
+
+    fn walk(
+        &self,
+        cursor: &mut Cursor,
+        fetched: &Fetched,
+        take: impl FnMut(&Sample) -> bool,
+    ) -> Result<Walked, MediaError> {
+        match (self, cursor) {
+            (Self::Flv(index), Cursor::Flv(cursor)) => index.walk(cursor, fetched, take),
+            (Self::Mp4(index), Cursor::Mp4(cursor)) => index.walk(cursor, fetched, take),
+            (Self::Mp3(index), Cursor::Mp3(cursor)) => index.walk(cursor, fetched, take),
+            _ => Ok(Walked::End),
         }
     }
 

@@ -10,9 +10,10 @@
 //! says how edit lists shift them). Fragmented files have their samples in moof boxes, which are
 //! read as the cursor comes to them; an index in the file (sidx, mfra) gives places to enter at.
 //!
-//! From the outside in: `builder` and `opening` (reading), `index` and `cursor` (walking), `movie`
-//! and `choice` (tracks), `track` and `timeline` (one track), `tables` and `fragment` (samples),
-//! `description` and `descriptors` (codecs), `entries` and `resync` (entering), `boxes`.
+//! From the outside in: `builder` and `opening` (reading), `index` and `cursor` (walking), `walk`
+//! (the same, quick, where there are no fragments), `movie` and `choice` (tracks), `track`,
+//! `timeline` and `rate` (one track), `tables` and `fragment` (samples), `description` and
+//! `descriptors` (codecs), `entries` and `resync` (entering), `boxes`.
 
 mod boxes;
 mod builder;
@@ -27,6 +28,7 @@ mod index;
 mod metadata;
 mod movie;
 mod opening;
+mod rate;
 mod resync;
 mod tables;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub(crate) mod testing;
 mod tests;
 mod timeline;
 mod track;
+mod walk;
 
 pub use builder::Mp4Builder;
 pub use cursor::Mp4Cursor;

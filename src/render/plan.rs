@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::cut::Cut;
 use super::segment::{Group, Rendering, SegmentId};
-use crate::media::{Demux, Fetched, Next};
+use crate::media::{Demux, Fetched, Walked};
 use crate::units::MediaTime;
 
 /// Most groups found by searching that are remembered: each seek into unknown parts adds one.
@@ -141,25 +141,22 @@ impl<C: Clone> Plan<C> {
     ) {
         let nothing = Fetched::new(0);
         let mut id = SegmentId::start_of(group);
-        let mut cut = Cut::new(id);
-        let mut entry = None;
         loop {
-            let before = cursor.clone();
-            let Ok(Next::Sample(sample)) = index.next(&mut cursor, &nothing) else {
-                self.walked(id, entry);
+            let mut cut = Cut::new(id);
+            let mut entry = None;
+            let walked = index.walk(&mut cursor, &nothing, |sample| {
+                let goes_on = cut.goes_on(rendering, sample);
+                if goes_on && entry.is_none() && rendering.enters(sample) {
+                    entry = Some(sample.time);
+                }
+                goes_on
+            });
+            self.walked(id, entry);
+            if walked != Ok(Walked::Refused) {
                 return;
-            };
-            if !cut.goes_on(rendering, &sample) {
-                self.walked(id, entry);
-                id = id.following();
-                self.learn(id, before);
-                cut = Cut::new(id);
-                cut.goes_on(rendering, &sample);
-                entry = None;
             }
-            if entry.is_none() && rendering.enters(&sample) {
-                entry = Some(sample.time);
-            }
+            id = id.following();
+            self.learn(id, cursor.clone());
         }
     }
 
@@ -252,6 +249,9 @@ impl<C: Clone> Plan<C> {
             .map_or(Entry::Unopened, |starts| starts.entry(group, time))
     }
 }
+
+#[cfg(test)]
+mod films;
 
 #[cfg(test)]
 mod tests {

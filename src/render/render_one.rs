@@ -3,7 +3,7 @@
 use super::cut::Cut;
 use super::mux::{Mux, check_len};
 use super::segment::{Cue, Group, Rendering, SegmentId};
-use crate::media::{Demux, Fetched, Heads, MediaError, Next, Sample, Step};
+use crate::media::{Demux, Fetched, Heads, MediaError, Sample, Step, Walked};
 use crate::units::{ByteRange, MediaTime};
 
 /// Ranges of one segment that are this close are read as one: a request costs more than the bytes.
@@ -120,46 +120,33 @@ impl<'a, D: Demux> Render<'a, D> {
 
     /// Collects the samples of the segment. Answers with a range that must be read first.
     fn walk(&mut self, fetched: &Fetched) -> Result<Option<ByteRange>, RenderError> {
-        loop {
-            let before = self.cursor.clone();
-            match self.advance(fetched) {
-                Ok(Next::Need(range)) => return Ok(Some(self.widen(range, fetched))),
-                Ok(Next::End) => {
-                    self.next = Some(self.following_group());
-                    return Ok(None);
-                }
-                Ok(Next::Sample(sample)) => {
-                    if !self.cut.goes_on(self.rendering, &sample) {
-                        self.next = Some(Some((self.id.following(), Some(before))));
-                        return Ok(None);
-                    }
-                    if self.rendering.takes(sample.kind) {
-                        self.samples.push(sample);
-                    }
-                }
-                // What comes before the broken place is sent; the next segment reports the error.
-                Err(_) if !self.samples.is_empty() => {
-                    self.next = Some(Some((self.id.following(), Some(before))));
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        self.next = match self.collect(fetched) {
+            Ok(Walked::Need(range)) => return Ok(Some(self.widen(range, fetched))),
+            Ok(Walked::End) => Some(self.following_group()),
+            Ok(Walked::Refused) => Some(self.following_part()),
+            // What comes before the broken place is sent; the next segment reports the error.
+            Err(_) if !self.samples.is_empty() => Some(self.following_part()),
+            Err(error) => return Err(error),
+        };
+        Ok(None)
     }
 
-    /// The next sample, if it can be sent: its length and place are what the file claims, and
-    /// nothing is read by a claim that cannot be true.
-    fn advance(&mut self, fetched: &Fetched) -> Result<Next, RenderError> {
-        let next = self.index.next(&mut self.cursor, fetched)?;
-        if let Next::Sample(sample) = &next
-            && self.rendering.takes(sample.kind)
-        {
-            check_len(sample)?;
-            if sample.payload.end > fetched.size() {
-                return Err(RenderError::PastEnd(sample.payload));
+    /// Takes samples until the segment is full or one of them cannot be sent.
+    fn collect(&mut self, fetched: &Fetched) -> Result<Walked, RenderError> {
+        let mut wrong = None;
+        let walked = self.index.walk(&mut self.cursor, fetched, |sample| {
+            let takes = self.rendering.takes(sample.kind);
+            if takes && let Err(error) = sendable(sample, fetched.size()) {
+                wrong = Some(error);
+                return false;
             }
-        }
-        Ok(next)
+            let goes_on = self.cut.goes_on(self.rendering, sample);
+            if goes_on && takes {
+                self.samples.push(*sample);
+            }
+            goes_on
+        });
+        wrong.map_or(Ok(walked?), Err)
     }
 
     /// A file without an index is walked from tag head to tag head: reads the rest of the segment
@@ -172,6 +159,10 @@ impl<'a, D: Demux> Render<'a, D> {
         )
         .clamp_to(fetched.size());
         fetched.missing(wide).unwrap_or(range)
+    }
+
+    fn following_part(&self) -> Option<(SegmentId, Option<D::Cursor>)> {
+        Some((self.id.following(), Some(self.cursor.clone())))
     }
 
     fn following_group(&self) -> Option<(SegmentId, Option<D::Cursor>)> {
@@ -219,6 +210,16 @@ impl<'a, D: Demux> Render<'a, D> {
             next: self.next.take().flatten(),
         })
     }
+}
+
+/// Whether a sample can be sent: its length and place are what the file claims, and nothing is read
+/// by a claim that cannot be true.
+fn sendable(sample: &Sample, size: u64) -> Result<(), RenderError> {
+    check_len(sample)?;
+    if sample.payload.end > size {
+        return Err(RenderError::PastEnd(sample.payload));
+    }
+    Ok(())
 }
 
 /// Joins ranges, sorted, that are cheaper to read as one: their gaps are small, and all gaps together

@@ -7,7 +7,10 @@ use super::entries::Entries;
 use super::fragment::{FragmentCursor, SLOTS, Slot};
 use super::tables::Entry;
 use super::track::{Track, acceptable};
-use crate::media::{Demux, Fetched, Found, Heads, MediaError, MediaInfo, Next, Step};
+use crate::media::demux::walk_by_next;
+use crate::media::{
+    Demux, Fetched, Found, Heads, MediaError, MediaInfo, Next, Sample, Step, Walked,
+};
 use crate::units::{ByteRange, MediaTime};
 
 /// The index of an MP4, M4V, F4V, MOV or M4A file.
@@ -166,7 +169,7 @@ impl Mp4Index {
         }
     }
 
-    fn track(&self, slot: usize) -> Option<&Track> {
+    pub(super) fn track(&self, slot: usize) -> Option<&Track> {
         self.tracks.get(slot)?.as_ref()
     }
 
@@ -306,6 +309,18 @@ impl Demux for Mp4Index {
                 Peek::Broken(_, error) => return Err(error),
                 Peek::Need(_) | Peek::Wait | Peek::End => {}
             }
+        }
+    }
+
+    fn walk(
+        &self,
+        cursor: &mut Mp4Cursor,
+        fetched: &Fetched,
+        take: impl FnMut(&Sample) -> bool,
+    ) -> Result<Walked, MediaError> {
+        match &self.fragments {
+            None => super::walk::walk(self, cursor, take),
+            Some(_) => walk_by_next(self, cursor, fetched, take),
         }
     }
 

@@ -2,7 +2,7 @@
 //! file, and the cursor that walks them.
 //!
 //! A cursor carries its place in every table, so that a step costs the same wherever it is: tables
-//! are run-length coded and nothing is expanded. Runs of length 0 are passed over once, on the way.
+//! are run-length coded and nothing is expanded. `walk` moves it. Runs of length 0 are passed over once, on the way.
 //! Tables that disagree end the track with the shortest. Times are ticks of the track's timescale.
 
 use bytes::Bytes;
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::boxes::Atom;
 use crate::media::MediaError;
 use crate::wire::Reader;
+pub(super) use walk::TableWalk;
+
+mod walk;
 
 /// The tables, without their heads.
 #[derive(Debug, Clone, Default)]
@@ -142,79 +145,14 @@ impl Tables {
 
     /// The sample at the cursor; `None` where one of the tables has ended.
     pub fn entry(&self, cursor: &TableCursor) -> Option<Entry> {
-        if cursor.durations.left == 0 || cursor.in_chunk == 0 {
-            return None;
-        }
-        let composition = match cursor.offsets.left {
-            0 => 0,
-            // Signed in version 0 too, whatever the standard says: QuickTime wrote it so first.
-            _ => i32::from_ne_bytes(cursor.offsets.value.to_ne_bytes()),
-        };
-        Some(Entry {
-            dts: cursor.dts,
-            duration: delta(cursor.durations.value),
-            composition,
-            offset: cursor.offset,
-            size: self.sizes.get(cursor.sample)?,
-            sync: self.is_sync(cursor),
-            description: cursor.description,
-        })
-    }
-
-    /// A cursor at the first sample.
-    pub fn start(&self) -> TableCursor {
-        let mut cursor = TableCursor::default();
-        self.settle(&mut cursor);
-        cursor
+        TableWalk::new(self, *cursor).entry()
     }
 
     /// Moves past `entry`, which must be that at the cursor.
     pub fn advance(&self, cursor: &mut TableCursor, entry: &Entry) {
-        cursor.sample = cursor.sample.saturating_add(1);
-        cursor.dts = cursor.dts.saturating_add(i64::from(entry.duration));
-        cursor.offset = cursor.offset.saturating_add(u64::from(entry.size));
-        cursor.durations.left = cursor.durations.left.saturating_sub(1);
-        cursor.offsets.left = cursor.offsets.left.saturating_sub(1);
-        cursor.in_chunk = cursor.in_chunk.saturating_sub(1);
-        self.settle(cursor);
-    }
-
-    fn settle(&self, cursor: &mut TableCursor) {
-        cursor.durations.settle(&self.durations);
-        cursor.offsets.settle(&self.offsets);
-        self.open_chunk(cursor);
-        if let Some(syncs) = &self.syncs {
-            while word(syncs, cursor.sync).is_some_and(|number| number <= cursor.sample) {
-                cursor.sync = cursor.sync.saturating_add(1);
-            }
-        }
-    }
-
-    fn open_chunk(&self, cursor: &mut TableCursor) {
-        while cursor.in_chunk == 0 {
-            let Some(offset) = self.chunks.get(cursor.chunk) else {
-                return;
-            };
-            let number = cursor.chunk.saturating_add(1);
-            let next = |cursor: &TableCursor| cursor.layout.saturating_add(1);
-            while triple(&self.layout, next(cursor)).is_some_and(|[first, ..]| first <= number) {
-                cursor.layout = next(cursor);
-            }
-            let Some([_, samples, description]) = triple(&self.layout, cursor.layout) else {
-                return;
-            };
-            cursor.chunk = number;
-            cursor.offset = offset;
-            cursor.in_chunk = samples;
-            cursor.description = description.saturating_sub(1);
-        }
-    }
-
-    fn is_sync(&self, cursor: &TableCursor) -> bool {
-        match &self.syncs {
-            None => true,
-            Some(syncs) => word(syncs, cursor.sync) == Some(cursor.sample.saturating_add(1)),
-        }
+        let mut walk = TableWalk::new(self, *cursor);
+        walk.advance(entry);
+        *cursor = walk.cursor();
     }
 
     /// The duration that all samples have, where stts is a single run (a last, shorter one aside).
@@ -226,7 +164,7 @@ impl Tables {
 
     /// Whether there is no sample at all: the moov box of a fragmented file.
     pub fn is_empty(&self) -> bool {
-        self.entry(&self.start()).is_none()
+        TableWalk::start(self).entry().is_none()
     }
 }
 
@@ -327,27 +265,22 @@ fn compact_sizes(atom: &Atom) -> Result<Sizes, MediaError> {
     Ok(Sizes::Each { bits, count, table })
 }
 
-fn words<const N: usize>(table: &Bytes, index: u32) -> Option<[u32; N]> {
-    let at = usize::try_from(index)
-        .ok()?
-        .checked_mul(N.checked_mul(4)?)?;
-    let mut reader = Reader::new(table.get(at..)?);
-    let mut words = [0; N];
-    for word in &mut words {
-        *word = reader.u32().ok()?;
-    }
-    Some(words)
+fn words<const N: usize>(table: &[u8], index: u32) -> Option<[u32; N]> {
+    let (words, _) = table.as_chunks::<4>();
+    let (entries, _) = words.as_chunks::<N>();
+    let entry = entries.get(usize::try_from(index).ok()?)?;
+    Some(entry.map(u32::from_be_bytes))
 }
 
-fn word(table: &Bytes, index: u32) -> Option<u32> {
+fn word(table: &[u8], index: u32) -> Option<u32> {
     words::<1>(table, index).map(|[word]| word)
 }
 
-fn pair(table: &Bytes, index: u32) -> Option<[u32; 2]> {
+fn pair(table: &[u8], index: u32) -> Option<[u32; 2]> {
     words(table, index)
 }
 
-fn triple(table: &Bytes, index: u32) -> Option<[u32; 3]> {
+fn triple(table: &[u8], index: u32) -> Option<[u32; 3]> {
     words(table, index)
 }
 
@@ -366,11 +299,16 @@ mod tests {
         .unwrap()
     }
 
+    /// In one walk, and in one that is begun anew at every sample.
     fn walk(tables: &Tables, most: usize) -> Vec<Entry> {
-        let mut cursor = tables.start();
+        let mut walk = TableWalk::start(tables);
         let mut all = Vec::new();
-        while let Some(entry) = tables.entry(&cursor).filter(|_| all.len() < most) {
+        while let Some(entry) = walk.entry().filter(|_| all.len() < most) {
+            let mut cursor = walk.cursor();
+            assert_eq!(tables.entry(&cursor), Some(entry));
             tables.advance(&mut cursor, &entry);
+            walk.advance(&entry);
+            assert_eq!(walk.cursor(), cursor);
             all.push(entry);
         }
         all

@@ -1,5 +1,7 @@
 //! A small builder of boxes, for the tests of this folder.
 
+pub(crate) mod any;
+
 /// A box.
 pub(super) fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let size = u32::try_from(body.len() + 8).unwrap();

@@ -21,6 +21,7 @@
 //!   cts are past it, so that reordered pictures keep what they refer to.
 
 use super::edit::Edit;
+use super::rate::Rate;
 use super::tables::Entry;
 use crate::media::Kind;
 use crate::units::MediaTime;
@@ -33,7 +34,7 @@ const PRIMING_MS: i64 = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeline {
     kind: Kind,
-    timescale: u32,
+    rate: Rate,
     edit: Edit,
     /// Ticks by which decoding times are moved to the front, because the file's composition
     /// offsets are negative (ctts and trun of version 1): players want none below 0, and so does
@@ -52,10 +53,11 @@ pub(super) struct Timeline {
 impl Timeline {
     /// The timeline of a track. `reorder`, `floor` and `offset` are found by looking at samples.
     pub fn new(kind: Kind, timescale: u32, edit: Edit) -> Self {
-        let start = MediaTime::from_ticks(edit.start, timescale);
+        let rate = Rate::new(timescale);
+        let start = rate.time(edit.start);
         Self {
             kind,
-            timescale,
+            rate,
             edit,
             reorder: 0,
             floor: None,
@@ -67,8 +69,13 @@ impl Timeline {
 
     /// When a sample with this decoding time is sent.
     pub fn time(&self, dts: i64) -> MediaTime {
+        self.placed(self.sent(dts))
+    }
+
+    /// Ticks by which it is sent.
+    fn sent(&self, dts: i64) -> i64 {
         let dts = self.floor.map_or(dts, |floor| dts.max(floor));
-        self.placed(dts.saturating_sub(self.reorder))
+        dts.saturating_sub(self.reorder)
     }
 
     /// When a track whose first sample is `entry` begins to be sent.
@@ -89,12 +96,18 @@ impl Timeline {
             .saturating_add(self.edit.delay)
             .saturating_sub(self.edit.start)
             .saturating_sub(self.gap);
-        MediaTime::from_ticks(moved, self.timescale).plus(self.offset)
+        self.rate.time(moved).plus(self.offset)
     }
 
-    /// Composition minus sending time, milliseconds. Not below 0 for what is not shown.
-    pub fn composition(&self, entry: &Entry) -> i32 {
-        let millis = self.shown(cts(entry)).since(self.time(entry.dts));
+    /// Composition minus sending time (`time`, which is that of the sample), milliseconds. Not
+    /// below 0 for what is not shown.
+    pub fn composition(&self, entry: &Entry, time: MediaTime) -> i32 {
+        let cts = cts(entry);
+        // All audio, and video without reordered pictures.
+        if cts == self.sent(entry.dts) {
+            return 0;
+        }
+        let millis = self.shown(cts).since(time);
         let early = self.floor.is_some_and(|floor| entry.dts < floor);
         let millis = if early { millis.max(0) } else { millis };
         i32::try_from(millis).unwrap_or(if millis < 0 { i32::MIN } else { i32::MAX })
@@ -135,7 +148,7 @@ impl Timeline {
 
     /// Ticks a second.
     pub fn timescale(&self) -> u32 {
-        self.timescale
+        self.rate.timescale()
     }
 }
 
@@ -170,6 +183,10 @@ mod tests {
         Timeline::new(kind, 44_100, edit)
     }
 
+    fn composition(timeline: &Timeline, entry: Entry) -> i32 {
+        timeline.composition(&entry, timeline.time(entry.dts))
+    }
+
     #[test]
     fn priming_stays_and_a_cut_goes() {
         let primed = timeline(Kind::Audio, 1024, None);
@@ -187,9 +204,9 @@ mod tests {
         let mut video = timeline(Kind::Video, 44_100, None);
         video.floor = Some(43_659);
         assert_eq!(video.time(0).millis(), -10);
-        assert_eq!(video.composition(&entry(0, 882)), 0);
-        assert_eq!(video.composition(&entry(43_659, 441)), 10);
-        assert_eq!(video.composition(&entry(44_100, 882)), 20);
+        assert_eq!(composition(&video, entry(0, 882)), 0);
+        assert_eq!(composition(&video, entry(43_659, 441)), 10);
+        assert_eq!(composition(&video, entry(44_100, 882)), 20);
     }
 
     #[test]
@@ -197,8 +214,8 @@ mod tests {
         let mut video = timeline(Kind::Video, 0, None);
         video.reorder = 4410;
         assert_eq!(video.time(4410).millis(), 0);
-        assert_eq!(video.composition(&entry(4410, -4410)), 0);
-        assert_eq!(video.composition(&entry(0, 0)), 100);
+        assert_eq!(composition(&video, entry(4410, -4410)), 0);
+        assert_eq!(composition(&video, entry(0, 0)), 100);
     }
 
     #[test]

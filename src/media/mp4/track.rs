@@ -6,10 +6,10 @@
 use super::boxes::{limit, malformed};
 use super::description::Description;
 use super::movie::{Defaults, Trak};
-use super::tables::{Entry, TableCursor, Tables};
+use super::tables::{Entry, TableCursor, TableWalk, Tables};
 use super::timeline::{Timeline, cts};
 use crate::media::{Kind, MediaError, Sample};
-use crate::units::ByteRange;
+use crate::units::{ByteRange, MediaTime};
 
 /// Most samples a track may have: more than a week of video at 50 frames a second or of AAC at
 /// 48 kHz. Walking so many takes about half a second.
@@ -52,6 +52,15 @@ pub(super) struct Survey {
     pub bytes: u64,
 }
 
+impl Survey {
+    /// The track begins here, and nothing before it counts.
+    fn begin(&mut self, start: TableCursor) {
+        self.start = start;
+        self.bytes = 0;
+        self.end_cts = 0;
+    }
+}
+
 impl Track {
     /// The track of a trak box, whose samples lie in an object of `size` bytes. `cut`: the other
     /// track is known to have been cut.
@@ -80,9 +89,9 @@ impl Track {
         let mut found = Survey::default();
         let mut search = Search::default();
         let mut total = 0u64;
-        let mut cursor = self.tables.start();
-        found.start = cursor;
-        while let Some(entry) = self.tables.entry(&cursor) {
+        let mut walk = TableWalk::start(&self.tables);
+        found.start = walk.cursor();
+        while let Some(entry) = walk.entry() {
             if self.timeline.is_past(&entry) {
                 break;
             }
@@ -91,26 +100,23 @@ impl Track {
                 found.broken = Some(error);
                 break;
             }
-            if cursor.sample >= MAX_SAMPLES {
+            if walk.sample() >= MAX_SAMPLES {
                 return Err(limit("samples of a track", u64::from(MAX_SAMPLES)));
             }
-            let here = cursor;
-            self.tables.advance(&mut cursor, &entry);
-            if search.begins(&self.timeline, self.kind, &entry) {
-                found.start = match self.kind {
-                    Kind::Audio => cursor,
-                    _ => here,
-                };
-                found.bytes = 0;
-                found.end_cts = 0;
-                if self.kind == Kind::Audio {
-                    continue;
-                }
+            let begins = search.begins(&self.timeline, self.kind, &entry);
+            if begins && self.kind == Kind::Audio {
+                walk.advance(&entry);
+                found.begin(walk.cursor());
+                continue;
             }
+            if begins {
+                found.begin(walk.cursor());
+            }
+            walk.advance(&entry);
             found.bytes = found.bytes.saturating_add(u64::from(entry.size));
             found.end_cts = found.end_cts.max(end_cts(&entry));
         }
-        found.end = cursor.sample;
+        found.end = walk.sample();
         self.timeline.reorder = search.reorder();
         self.timeline.floor = search.floor;
         self.timeline.gap = search.gap(&self.timeline);
@@ -151,13 +157,19 @@ impl Track {
 
     /// `entry` as it is sent, under the description `description`.
     pub fn sample(&self, entry: &Entry, description: &Description) -> Sample {
+        self.sample_at(self.timeline.time(entry.dts), entry, description)
+    }
+
+    /// The same, where it is known when it is sent.
+    pub fn sample_at(&self, time: MediaTime, entry: &Entry, description: &Description) -> Sample {
         let sync = entry.sync || self.kind == Kind::Audio;
+        let composition = self.timeline.composition(entry, time);
         Sample {
             kind: self.kind,
-            time: self.timeline.time(entry.dts),
+            time,
             sync,
             head: false,
-            prefix: description.prefix(sync, self.timeline.composition(entry)),
+            prefix: description.prefix(sync, composition),
             payload: ByteRange::at(entry.offset, u64::from(entry.size)),
         }
     }
