@@ -84,11 +84,6 @@ impl Proxy {
             .collect()
     }
 
-    /// How many requests came so far.
-    pub fn asked(&self) -> usize {
-        self.shared.requests.lock().expect("no thread panics").len()
-    }
-
     /// Bytes of all answers so far.
     pub fn delivered(&self) -> u64 {
         self.shared.delivered.load(Ordering::Relaxed)
