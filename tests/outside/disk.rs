@@ -1,11 +1,16 @@
-//! The disk tier of the cache: what was played once survives the server, and nothing else does.
+//! The disk tier of the cache: what was played once survives the server, unless it was purged, and
+//! nothing else does.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::support::client::{Client, UNPACED};
+use crate::support::http;
 use crate::support::message::Message;
+use crate::support::metrics::Metrics;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, Setup};
 use crate::support::{media, packets, seaweed};
@@ -135,4 +140,78 @@ fn a_directory_that_cannot_be_used_costs_a_warning() {
     assert_plays("without a disk", &server);
     let warnings = server.log().matches("there is no disk cache").count();
     assert_eq!(warnings, 1, "{}", server.log());
+}
+
+/// Forgets what is kept of the film, as an operator does; that it will hold.
+fn purge(server: &Server) {
+    let path = format!("/cache?key={FILM}");
+    let answer = http::request(server.api, "DELETE", &path, "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(said["durable"], true, "{said}");
+}
+
+/// Reads of the disk that found their segment.
+fn disk_hits(server: &Server) -> f64 {
+    Metrics::of(server.api).get("streamfront_disk_reads_total{result=\"hit\"}")
+}
+
+/// What a scraper is told of the disk: nothing of it before the restart, every segment after it.
+#[test]
+fn after_a_restart_the_metrics_tell_of_the_disk() {
+    let proxy = Proxy::start(seaweed::shared().address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = setup(&proxy, folder.path()).start();
+    assert_plays("cold", &server);
+    assert_eq!(disk_hits(&server), 0.0);
+    drop(server);
+
+    let server = setup(&proxy, folder.path()).start();
+    assert_plays("from the disk", &server);
+    let metrics = Metrics::of(server.api);
+    let segments = metrics.get("streamfront_cache_entries");
+    let hits = metrics.get("streamfront_disk_reads_total{result=\"hit\"}");
+    assert!(hits >= 1.0 && hits >= segments, "{hits} of {segments}");
+    assert!(metrics.get("streamfront_disk_read_bytes_total") >= size() as f64 * 0.9);
+}
+
+/// What was purged is read from the origin again, though memory and disk still have the bytes; what
+/// was read since then is served from both.
+#[test]
+fn what_was_purged_is_asked_for_anew() {
+    let proxy = Proxy::start(seaweed::shared().address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = setup(&proxy, folder.path()).start();
+    assert_plays("cold", &server);
+    purge(&server);
+    let before = proxy.delivered();
+    assert_plays("purged", &server);
+    let spent = proxy.delivered() - before;
+    assert!(spent >= size() * 9 / 10, "{spent} bytes read of {}", size());
+    assert_eq!(disk_hits(&server), 0.0);
+    drop(server);
+
+    let server = setup(&proxy, folder.path()).start();
+    let before = proxy.delivered();
+    assert_plays("read since then", &server);
+    let spent = proxy.delivered() - before;
+    assert!(spent < size() / 5, "{spent} bytes read of {}", size());
+}
+
+/// A restart does not bring back what was purged before it.
+#[test]
+fn a_purge_holds_after_a_restart() {
+    let proxy = Proxy::start(seaweed::shared().address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = setup(&proxy, folder.path()).start();
+    assert_plays("cold", &server);
+    purge(&server);
+    drop(server);
+
+    let server = setup(&proxy, folder.path()).start();
+    let before = proxy.delivered();
+    assert_plays("purged before the restart", &server);
+    let spent = proxy.delivered() - before;
+    assert!(spent >= size() * 9 / 10, "{spent} bytes read of {}", size());
+    assert_eq!(disk_hits(&server), 0.0);
 }

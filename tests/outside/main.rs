@@ -11,6 +11,7 @@ mod bench;
 mod broken_files;
 mod disk;
 mod enhanced;
+mod faults;
 mod freshness;
 mod harness;
 mod hostile;

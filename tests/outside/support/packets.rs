@@ -274,6 +274,32 @@ pub fn assert_same(what: &str, expected: &Table, received: &Table) {
     );
 }
 
+/// Compares a piece of a play with its source as [`expected`] of it: what came of each track stands
+/// in the source in a row, with the same hashes and times.
+pub fn assert_part(what: &str, expected: &Table, received: &Table) {
+    for kind in [Kind::Video, Kind::Audio] {
+        let of = |packet: &&Packet| packet.kind == kind;
+        let mut got = received.iter().filter(of).enumerate().peekable();
+        let Some(begin) = got.peek().map(|(_, packet)| packet.dts) else {
+            continue;
+        };
+        let mut wanted = expected
+            .iter()
+            .filter(of)
+            .skip_while(|packet| packet.dts < begin - TOLERANCE);
+        for (number, packet) in got {
+            let same = wanted.next().is_some_and(|wanted| {
+                let near = (packet.dts - wanted.dts).abs() <= TOLERANCE;
+                near && packet.hash == wanted.hash && packet.size == wanted.size
+            });
+            assert!(
+                same,
+                "{what}: {kind:?} from {begin} ms differs at packet {number}: {packet:?}"
+            );
+        }
+    }
+}
+
 /// Compares composition: pts - dts of each picture, within 1 ms.
 pub fn assert_composed(what: &str, expected: &Table, received: &Table) {
     let of = |table: &Table| -> Vec<f64> {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use socket2::SockRef;
+
 /// How requests are treated from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mood {
@@ -18,7 +20,14 @@ pub enum Mood {
     Silent,
     /// Handed on, but the answer is cut off after this many bytes.
     Cut(u64),
+    /// Handed on, but the answer comes in pieces of [`TRICKLE`] with a pause before each.
+    Slow(Duration),
+    /// Read, and answered by a reset of the connection.
+    Reset,
 }
+
+/// A piece of a slow answer, bytes.
+const TRICKLE: usize = 4 << 10;
 
 /// One request that came through.
 #[derive(Debug, Clone)]
@@ -119,7 +128,12 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Arc<Shared>) {
                 }
             }
             Mood::Silent => {}
-            Mood::Honest | Mood::Cut(_) => {
+            Mood::Reset => {
+                // The last handle of a socket that does not linger sends a reset.
+                let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+                break;
+            }
+            Mood::Honest | Mood::Cut(_) | Mood::Slow(_) => {
                 if server.write_all(&head).is_err() {
                     break;
                 }
@@ -133,8 +147,15 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Arc<Shared>) {
 fn answers(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     let mut part = vec![0; 64 << 10];
     let mut sent = 0_u64;
-    while let Ok(count @ 1..) = from.read(&mut part) {
-        let mood = *shared.mood.lock().expect("no thread panics");
+    let mood = || *shared.mood.lock().expect("no thread panics");
+    let mut room = part.len();
+    while let Ok(count @ 1..) = from.read(&mut part[..room]) {
+        let mood = mood();
+        room = part.len();
+        if let Mood::Slow(pause) = mood {
+            std::thread::sleep(pause);
+            room = TRICKLE;
+        }
         if matches!(mood, Mood::Cut(limit) if sent + count as u64 > limit) {
             break;
         }
@@ -146,6 +167,9 @@ fn answers(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     }
     // Give the last bytes time to be read before the reset that may follow.
     std::thread::sleep(Duration::from_millis(5));
+    if mood() == Mood::Reset {
+        return;
+    }
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 

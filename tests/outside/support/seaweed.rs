@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,8 @@ pub struct Seaweed {
     client: Client,
     runtime: Runtime,
     process: Leashed,
-    _folder: tempfile::TempDir,
+    arguments: Vec<String>,
+    folder: tempfile::TempDir,
 }
 
 /// The one of this process; the first caller starts it and uploads the media.
@@ -80,29 +81,25 @@ impl Seaweed {
             "-master.telemetry=false".to_owned(),
             format!("-bucket={BUCKET}"),
         ];
-        let keys = [
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-        ];
-        let log = folder.path().join("stderr.log");
-        let mut process = Leashed::start(&tools::venv("weed"), &arguments, &keys, &log);
-        // Nobody reads what it prints; a full pipe would stop it.
-        let mut printed = process.child.stdout.take().expect("stdout is piped");
-        std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
-
-        let runtime = Runtime::new().expect("a runtime");
         let seaweed = Self {
             address,
             client: client(address),
-            runtime,
-            process,
-            _folder: folder,
+            runtime: Runtime::new().expect("a runtime"),
+            process: launch(&arguments, folder.path()),
+            arguments: arguments.to_vec(),
+            folder,
         };
-        seaweed.wait_until_ready(&log);
+        seaweed.wait_until_ready();
         seaweed
     }
 
-    fn wait_until_ready(&self, log: &Path) {
+    /// Starts it again where it was, with all that it had.
+    pub fn start_again(&mut self) {
+        self.process = launch(&self.arguments, self.folder.path());
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
         let end = Instant::now() + Duration::from_secs(60);
         let mut last = String::from("it does not listen");
         while Instant::now() < end {
@@ -120,7 +117,7 @@ impl Seaweed {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let said = std::fs::read_to_string(log).unwrap_or_default();
+        let said = std::fs::read_to_string(log(self.folder.path())).unwrap_or_default();
         panic!("SeaweedFS was not ready within a minute: {last}\n{said}");
     }
 
@@ -182,6 +179,22 @@ impl Seaweed {
             panic!("SeaweedFS, {what}: {error:?}");
         }
     }
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("stderr.log")
+}
+
+fn launch(arguments: &[String], folder: &Path) -> Leashed {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ];
+    let mut process = Leashed::start(&tools::venv("weed"), arguments, &keys, &log(folder));
+    // Nobody reads what it prints; a full pipe would stop it.
+    let mut printed = process.child.stdout.take().expect("stdout is piped");
+    std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
+    process
 }
 
 /// The variables for an S3 endpoint at `address` (SeaweedFS itself, or a proxy in front of it).

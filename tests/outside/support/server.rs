@@ -209,10 +209,19 @@ impl Server {
 
     /// Resident memory, bytes.
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Resident memory that no file stands behind, such as the heap, bytes.
+    pub fn anonymous(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, row: &str) -> u64 {
         let status = read(Path::new(&format!("/proc/{}/status", self.id())));
         let kibibytes = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(row))
             .and_then(|rest| rest.split_whitespace().next())
             .and_then(|number| number.parse::<u64>().ok());
         kibibytes.unwrap_or_else(|| panic!("the server is gone; it said:\n{}", self.log())) * 1024
