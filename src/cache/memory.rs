@@ -169,8 +169,7 @@ where
     }
 
     /// Forgets everything.
-    #[cfg(test)]
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         self.cache.clear();
     }
 

@@ -208,7 +208,7 @@ where
 
     /// Forgets everything in memory.
     #[cfg(test)]
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.memory.clear();
     }
 

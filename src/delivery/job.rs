@@ -94,10 +94,14 @@ impl Slot {
 
 /// Runs `work` on the runtime for work that waits or computes, away from the threads that deliver.
 /// It ends when nobody waits for it any more; a render that it began goes on.
-fn elsewhere<T: Send + 'static>(
+fn elsewhere<T, W>(
     background: &Handle,
-    work: impl Future<Output = Result<T, PlayError>> + Send + 'static,
-) -> impl Future<Output = Result<T, PlayError>> + Send + 'static {
+    work: W,
+) -> impl Future<Output = Result<T, PlayError>> + Send + use<T, W>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T, PlayError>> + Send + 'static,
+{
     let task = AbortOnDropHandle::new(background.spawn(work));
     async move {
         task.await.unwrap_or_else(|error| {

@@ -1,20 +1,21 @@
 //! The streams of one connection, in the order of their numbers.
 //!
-//! Nearly every viewer has one, so this is a short list of boxes and not a tree: a node of a
-//! B-tree has room for eleven streams, 8 KiB for each viewer.
+//! Nearly every viewer has one, so this is a list with room for no more than there are, and not a
+//! tree: a node of a B-tree has room for eleven streams, 8 KiB for each viewer.
 
 use crate::delivery::stream::Stream;
 
 /// Streams by number.
 #[derive(Default)]
-pub(super) struct Streams(Vec<Box<Stream>>);
+pub(super) struct Streams(Vec<Stream>);
 
 impl Streams {
     /// The stream of that number, made by `new` where there is none.
     pub(super) fn get_or_insert(&mut self, id: u32, new: impl FnOnce() -> Stream) -> &mut Stream {
         let at = self.0.partition_point(|stream| stream.id() < id);
         if self.0.get(at).is_none_or(|stream| stream.id() != id) {
-            self.0.insert(at, Box::new(new()));
+            self.0.reserve_exact(1);
+            self.0.insert(at, new());
         }
         &mut self.0[at]
     }
@@ -25,7 +26,7 @@ impl Streams {
     }
 
     /// Takes the stream of that number out.
-    pub(super) fn remove(&mut self, id: u32) -> Option<Box<Stream>> {
+    pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
         let at = self.0.iter().position(|stream| stream.id() == id)?;
         Some(self.0.remove(at))
     }
@@ -39,11 +40,11 @@ impl Streams {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.0.iter().map(AsRef::as_ref)
+        self.0.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.0.iter_mut().map(AsMut::as_mut)
+        self.0.iter_mut()
     }
 
     /// The stream that comes `nth` when they take turns from number `turn` on.
@@ -51,7 +52,7 @@ impl Streams {
         let first = self.0.partition_point(|stream| stream.id() < turn);
         let len = self.0.len();
         let at = (first + nth).checked_rem(len)?;
-        self.0.get_mut(at).map(AsMut::as_mut)
+        self.0.get_mut(at)
     }
 }
 

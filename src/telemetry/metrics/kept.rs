@@ -9,9 +9,12 @@ use super::served::number;
 use crate::cache::{Disk, DiskUse};
 use crate::catalog::{Objects, ObjectsUse, Segment};
 
+/// Which of the counts.
+type Count<U> = fn(U) -> u64;
+
 /// The disk tier.
 pub(super) fn disk(registry: &mut Registry, disk: &Disk<Arc<Segment>>) {
-    let reads: [(_, fn(DiskUse) -> u64); 4] = [
+    let reads: [(_, Count<DiskUse>); 4] = [
         ("hit", |usage| usage.hits),
         ("miss", |usage| usage.misses),
         ("error", |usage| usage.errors),
@@ -26,7 +29,7 @@ pub(super) fn disk(registry: &mut Registry, disk: &Disk<Arc<Segment>>) {
             (result, move || number(count(disk.usage())))
         }),
     )));
-    let counters: [(_, _, fn(DiskUse) -> u64); 3] = [
+    let counters: [(_, _, Count<DiskUse>); 3] = [
         (
             "streamfront_disk_read_bytes",
             "Bytes read from the disk tier.",
@@ -48,7 +51,7 @@ pub(super) fn disk(registry: &mut Registry, disk: &Disk<Arc<Segment>>) {
         let read = move || number(count(disk.usage()));
         registry.register_collector(Box::new(Readings::counter(name, help, read)));
     }
-    let gauges: [(_, _, fn(DiskUse) -> u64); 2] = [
+    let gauges: [(_, _, Count<DiskUse>); 2] = [
         (
             "streamfront_disk_queued_bytes",
             "Bytes that wait to be written to the disk tier.",
@@ -69,7 +72,7 @@ pub(super) fn disk(registry: &mut Registry, disk: &Disk<Arc<Segment>>) {
 
 /// What names were taken to mean.
 pub(super) fn objects(registry: &mut Registry, objects: &Arc<Objects>) {
-    let names: [(_, fn(ObjectsUse) -> u64); 4] = [
+    let names: [(_, Count<ObjectsUse>); 4] = [
         ("fresh", |usage| usage.fresh),
         ("absent", |usage| usage.absent),
         ("checked", |usage| usage.checked),
