@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 600
 # All targets of tests/fuzz, or the ones named: make fuzz FUZZ="amf mp4"
 FUZZ         ?= $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help test ci format clippy docs layering tools media fuzz bench micro clean-media
+.PHONY: help test ci format clippy docs layering tools media fuzz bench micro soak clean-media
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,10 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600); FUZZ="amf mp4" names some
 
 bench: ## Measure the server beside its peers into benches/RESULTS.md (12 minutes; QUICK=1: 3)
 	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" sh benches/side_by_side.sh
+
+soak: tools media ## Play for SOAK_SECONDS (1800) with SOAK_PLAYERS (1000): does anything grow?
+	$(CARGO) build --locked --release
+	@$(PYTHON) -B tests/soak.py
 
 micro: ## Measure the parts beside rml_rtmp and the naive way (2 minutes), as a table
 	$(CARGO) bench --locked --bench micro

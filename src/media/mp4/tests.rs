@@ -643,9 +643,15 @@ fn survive(bytes: Vec<u8>, probe: usize) {
     let mut object = Object::new(bytes, probe);
     let Ok(index) = object.index() else { return };
     for group in 0..index.groups().min(50) {
-        let cursor = index.open(group).unwrap();
+        let mut cursor = index.open(group).unwrap();
         index.heads(&cursor);
-        let (samples, _) = object.walk(&index, cursor);
+        let (samples, error) = object.walk(&index, cursor.clone());
+        let mut shown = Vec::new();
+        let walked = index.walk(&mut cursor, &object.fetched, |sample| {
+            shown.push(*sample);
+            true
+        });
+        assert_eq!((&shown, walked.err()), (&samples, error));
         for kind in [Kind::Audio, Kind::Video] {
             let of = || samples.iter().filter(|sample| sample.kind == kind);
             assert!(of().is_sorted_by_key(|sample| sample.time));
