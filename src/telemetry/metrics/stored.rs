@@ -11,6 +11,9 @@ use crate::catalog::SegmentCache;
 use crate::origin::OriginMeter;
 use crate::origin::metered::Outcome;
 
+/// Which of the counts.
+type Count = fn(&SegmentCache) -> u64;
+
 pub(super) fn origin(registry: &mut Registry, meter: &Arc<OriginMeter>) {
     let requests = Outcome::ALL.map(|outcome| {
         let meter = Arc::clone(meter);
@@ -80,7 +83,7 @@ pub(super) fn segments(registry: &mut Registry, cache: &SegmentCache, bytes: u64
         "Bytes of all segments, cached or still held by a viewer.",
         |_| usage().segment_bytes,
     );
-    let tiers: [(_, fn(&SegmentCache) -> u64); 3] = [
+    let tiers: [(_, Count); 3] = [
         ("memory", |cache| cache.memory_use().hits),
         ("disk", |cache| cache.sources().below),
         ("origin", |cache| cache.sources().rendered),
