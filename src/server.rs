@@ -87,7 +87,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let limit = limit.saturating_sub(disk.as_ref().map_or(0, Disk::descriptors) as u64);
     let segments = segment_cache(&settings, limit, &tasks, disk.clone());
     let (meter, origin_meter) = (Arc::new(Meter::default()), Arc::new(OriginMeter::default()));
-    let objects = objects(&settings, segments.clone(), &tasks);
+    let objects = objects(&settings, segments.clone(), &tasks, disk.as_ref());
     let routes = routes(&settings, objects, &origin_meter).await?;
     let limits = &settings.limits;
     let shared = Arc::new(Shared {
@@ -210,13 +210,19 @@ fn segment_cache(
     RenderCache::over(disk, size, RENDERS_MAX, tasks.clone())
 }
 
-fn objects(settings: &Settings, segments: SegmentCache, tasks: &TaskTracker) -> Objects {
-    let outlives = settings.cache.disk > 0;
+fn objects(
+    settings: &Settings,
+    segments: SegmentCache,
+    tasks: &TaskTracker,
+    disk: Option<&Disk<Arc<Segment>>>,
+) -> Objects {
     let objects = Objects::new(bytes(settings.cache.index_memory), segments, tasks.clone());
-    if outlives {
-        return objects.with_purges_in(disk_dir(settings).join("purges"));
+    // The file belongs to whoever has the lock of the directory: without the tier, nothing of this
+    // server outlives it, and the list beside may be another server's.
+    match disk {
+        Some(_) => objects.with_purges_in(disk_dir(settings).join("purges")),
+        None => objects,
     }
-    objects
 }
 
 async fn routes(

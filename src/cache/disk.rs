@@ -10,7 +10,7 @@
 //! written when they are made, in the background. After SIGTERM what waits is written; after
 //! kill -9 it is lost.
 //!
-//! Memory: two buffers of `BUFFER`, at most `QUEUE_MAX` of values that wait (most of them are
+//! Memory: two buffers of `BUFFER` (20 MiB each, touched as far as a burst fills them), at most `QUEUE_MAX` of values that wait (most of them are
 //! in the memory tier too), at most `READS_MAX` reads of a value each, 30 bytes or so for each
 //! value on the disk, and at most 4 MiB of counts.
 //!
@@ -58,10 +58,12 @@ const READS_MAX: usize = 16;
 
 /// Bytes of values that may wait to be written; what comes above is not kept. Four seconds of a
 /// disk that writes 4 MiB a second beside an origin of the same speed.
-const QUEUE_MAX: u64 = 16 << 20;
+const QUEUE_MAX: usize = 16 << 20;
 
-/// One of the two buffers in which values are gathered; also bounds one write.
-const BUFFER: usize = 8 << 20;
+/// One of the two buffers in which values are gathered. What comes while the other one is being
+/// written must fit into it, or the store drops it: so it holds all that may wait, and hot values
+/// of a block that is being evicted (`heat`).
+const BUFFER: usize = QUEUE_MAX + (4 << 20);
 
 /// A block is this part of the disk, within [`BLOCK_MIN`] and [`BLOCK_MAX`]: what is evicted at
 /// once should be little, and each block takes a descriptor.
@@ -79,7 +81,8 @@ const PAGE: usize = 4096;
 /// Threads of the tier's own runtime that are not for reads: for writes and blocks being cleaned.
 const OTHER_THREADS: usize = 8;
 
-/// For what is on the disk to be looked through at the start; a server must not wait for ever.
+/// For the directory to be locked, what is there to be looked through, and the room to be taken at
+/// the start; a server must not wait for ever.
 const OPEN_LIMIT: Duration = Duration::from_secs(60);
 
 /// For what waits to be written at the end.
@@ -94,8 +97,8 @@ pub enum DiskError {
     /// The store cannot be opened.
     #[error("{0}")]
     Store(#[from] foyer::Error),
-    /// Looking through it took too long.
-    #[error("it could not be looked through within {} s", OPEN_LIMIT.as_secs())]
+    /// Taking the directory, looking through it, or taking the room took too long.
+    #[error("it could not be opened within {} s", OPEN_LIMIT.as_secs())]
     Slow,
 }
 
@@ -161,20 +164,31 @@ impl<V: Stored + Clone + Send + Sync + 'static> Disk<V> {
     /// # Errors
     /// The directory cannot be used, or is another server's, or there is not so much room.
     pub async fn open(directory: &Path, capacity: u64) -> Result<Self, DiskError> {
+        Self::open_within(OPEN_LIMIT, directory, capacity).await
+    }
+
+    async fn open_within(
+        limit: Duration,
+        directory: &Path,
+        capacity: u64,
+    ) -> Result<Self, DiskError> {
+        let opening = Self::take(directory, capacity);
+        timeout(limit, opening).await.map_err(|_| DiskError::Slow)?
+    }
+
+    async fn take(directory: &Path, capacity: u64) -> Result<Self, DiskError> {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let block = (capacity / BLOCKS).clamp(BLOCK_MIN, BLOCK_MAX) / PAGE * PAGE;
         let capacity = capacity / block * block;
         let root = directory.to_path_buf();
-        let taken = tokio::task::spawn_blocking(move || Folder::take(&root, capacity, block));
-        let folder = taken.await.map_err(std::io::Error::other)??;
         let heat = Arc::new(Heat::new(capacity, block));
+        // From here on the disk is touched on these alone: nobody else waits where it hangs.
         let threads = Threads::start()?;
         let spawner = threads.spawner();
-        let building = build(&folder, capacity, block, &heat, spawner.clone());
-        let store = timeout(OPEN_LIMIT, building)
-            .await
-            .map_err(|_| DiskError::Slow)??;
-        let reserving = tokio::task::spawn_blocking(move || {
+        let taken = spawner.spawn_blocking(move || Folder::take(&root, capacity, block));
+        let folder = taken.await.map_err(std::io::Error::other)??;
+        let store = build(&folder, capacity, block, &heat, spawner.clone()).await?;
+        let reserving = spawner.spawn_blocking(move || {
             let reserved = folder.reserve();
             reserved.inspect_err(|_| folder.give_up()).map(|()| folder)
         });
@@ -351,11 +365,11 @@ where
     V: Stored + Clone + Send + Sync + 'static,
 {
     fn may_hold(&self, key: &K) -> bool {
-        let held = self.0.store.storage().may_contains(&Name::of(key));
-        if !held {
-            count(&self.0.counters.misses);
-        }
-        held
+        self.0.store.storage().may_contains(&Name::of(key))
+    }
+
+    fn was_missing(&self) {
+        count(&self.0.counters.misses);
     }
 
     fn fetch(&self, key: &K) -> BoxFuture<'static, Option<V>> {
@@ -383,16 +397,17 @@ where
 
     fn keep(&self, key: &K, value: &V) {
         let writes = &self.0.writes;
-        let Some(bytes) = codec::size(value) else {
+        let Some((description, size)) = codec::describe(value) else {
             count(&writes.dropped);
             return;
         };
-        let Some(queued) = Queued::new(writes, bytes, QUEUE_MAX) else {
+        let name = Name::of(key);
+        let Some(queued) = Queued::new(writes, size, &name, QUEUE_MAX) else {
             return;
         };
-        self.0.heat.wrote(bytes);
-        let name = Name::of(key);
-        let parcel = Parcel::Out(Out::new(name.clone(), value.clone(), queued));
+        self.0.heat.wrote(size);
+        let out = Out::new(name.clone(), value.clone(), description, queued);
+        let parcel = Parcel::Out(out);
         // The handle would keep it in memory.
         drop(self.0.store.storage_writer(name).force().insert(parcel));
     }

@@ -9,7 +9,8 @@
 //! Where there is a slower tier ([`Tier`]), it is asked first, once for all who wait; a read of it
 //! that takes too long goes on side by side with the render, and what comes first is served. A
 //! render that is late then is dropped. A read takes none of the turns of renders, so that what is
-//! on the disk plays while an origin that hangs holds them all.
+//! on the disk plays while an origin that hangs holds them all. Of neighbours each is a read of its
+//! own, all at the same time; one that fails is left to whoever asks for that key next.
 //!
 //! A render is a task of its own. A caller that goes away cancels nothing: others may wait for the
 //! same key, and even when nobody does, the origin's bytes are mostly paid for and the viewer who
@@ -130,6 +131,18 @@ where
         self.0.flights.contains(key) || self.0.memory.contains(key)
     }
 
+    /// Whether `key` is not in memory and may be in the tier below: neighbours that are come by
+    /// reads of it, others by a run.
+    pub fn is_below(&self, key: &K) -> bool {
+        let tier = self.0.tier.as_ref();
+        tier.is_some_and(|tier| !self.0.memory.contains(key) && tier.may_hold(key))
+    }
+
+    /// The value of `key` if it is in memory. Counts neither as a hit nor as a miss.
+    pub fn peek(&self, key: &K) -> Option<V> {
+        self.0.memory.peek(key)
+    }
+
     /// The value of `key`: from memory, from a render in flight, or from `render`, which runs to
     /// its end even when the caller goes away.
     ///
@@ -152,8 +165,10 @@ where
 
     /// The value of the first of `keys`; the others are its neighbours, in order, that the same
     /// read of the origin could fill. `render` gets the run that it has to do: the first key, and
-    /// those after it up to one that is in memory or in flight. It publishes each as it comes. One
-    /// that it leaves out (the object ended) is left to whoever asks for it next.
+    /// those after it up to one that is in memory, in flight, or may be in the tier below. It
+    /// publishes each as it comes. One that it leaves out (the object ended) is left to whoever asks
+    /// for it next. Where the first key may be in the tier below, those after it that may be there
+    /// too are read from it.
     ///
     /// # Errors
     /// As [`Self::get_or_render`]; an error goes to all keys of the run not published before it.
@@ -248,9 +263,14 @@ where
         }
     }
 
-    fn may_be_below(&self, key: &K) -> bool {
-        let tier = self.0.tier.as_ref();
-        tier.is_some_and(|tier| tier.may_hold(key))
+    /// The tier below, where it may have `key`.
+    fn below(&self, key: &K) -> Option<Arc<dyn Tier<K, V>>> {
+        let tier = self.0.tier.as_ref()?;
+        if !tier.may_hold(key) {
+            tier.was_missing();
+            return None;
+        }
+        Some(Arc::clone(tier))
     }
 
     // Claims the neighbours and starts the render. Nothing here awaits: a caller that goes away
@@ -261,35 +281,73 @@ where
         R: FnOnce(Run<K, V, E>) -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let mut keys = vec![first.key().clone()];
-        let below = self.may_be_below(first.key());
+        let (tasks, runtime) = (&self.0.tasks, &self.0.runtime);
+        let key = first.key().clone();
+        if let Some(tier) = self.below(&key) {
+            let run = self.run(vec![first]);
+            tasks.spawn_on(look_below(run, key, Arc::clone(&tier), render), runtime);
+            self.read_below(neighbours, &tier);
+            return;
+        }
         let mut marks = vec![first];
-        let neighbours = if below { &[] } else { neighbours };
         for key in neighbours {
-            if self.may_be_below(key) {
+            if self.is_below(key) {
                 break;
             }
             let Claim::Ours(mark) = self.claim(key) else {
                 break;
             };
-            keys.push(key.clone());
             marks.push(mark);
         }
-        let run = Run(Arc::new(Claimed {
-            cache: self.clone(),
-            keys,
-            marks: Mutex::new(marks),
-        }));
-        let tier = self.0.tier.clone().filter(|_| below);
-        let (tasks, runtime) = (&self.0.tasks, &self.0.runtime);
-        match (tier, run.keys().first().cloned()) {
-            (Some(tier), Some(key)) => {
-                tasks.spawn_on(look_below(run, key, tier, render), runtime);
+        tasks.spawn_on(carry_out(self.run(marks), render), runtime);
+    }
+
+    /// Begins a read for each of `keys` that may be below, up to one that is not.
+    fn read_below(&self, keys: &[K], tier: &Arc<dyn Tier<K, V>>) {
+        for key in keys {
+            if self.is_coming(key) {
+                continue;
             }
-            _ => {
-                tasks.spawn_on(carry_out(run, render), runtime);
+            if !tier.may_hold(key) {
+                return;
+            }
+            if let Claim::Ours(mark) = self.claim(key) {
+                let bringing = bring_from_below(self.run(vec![mark]), key.clone(), tier.clone());
+                self.0.tasks.spawn_on(bringing, &self.0.runtime);
             }
         }
+    }
+
+    fn run(&self, marks: Vec<Mark<K, V, E>>) -> Run<K, V, E> {
+        Run(Arc::new(Claimed {
+            cache: self.clone(),
+            keys: marks.iter().map(|mark| mark.key().clone()).collect(),
+            marks: Mutex::new(marks),
+        }))
+    }
+}
+
+/// Reads the one key of the run from the tier below, before anybody asks for it. Where that fails,
+/// or takes long, whoever waits for it looks again, and may render it.
+async fn bring_from_below<K, V, E>(run: Run<K, V, E>, key: K, tier: Arc<dyn Tier<K, V>>)
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Weigh + Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    let mut reading = tier.fetch(&key);
+    let found = match timeout(tier.patience(), &mut reading).await {
+        Ok(found) => found,
+        Err(_) => {
+            tier.was_slow();
+            run.land_rest(&RenderError::LeftOut);
+            // It may still be in time for whoever comes there later.
+            timeout(LAST_WAIT, reading).await.ok().flatten()
+        }
+    };
+    match found {
+        Some(value) => run.land_from_below(key, value),
+        None => run.land_rest(&RenderError::LeftOut),
     }
 }
 
@@ -524,6 +582,8 @@ mod tests {
             true
         }
 
+        fn was_missing(&self) {}
+
         fn fetch(&self, key: &u32) -> BoxFuture<'static, Option<Vec<u8>>> {
             let (gate, key) = (Arc::clone(&self.gate), *key);
             Box::pin(async move {
@@ -621,6 +681,25 @@ mod tests {
             Ok(vec![3])
         };
         assert_eq!(cache.get_or_render(&0, slow).await, Ok(vec![3]));
+        settle(&cache).await;
+    }
+
+    /// A neighbour whose read takes long does not hold up whoever waits for it.
+    #[tokio::test]
+    async fn a_neighbour_that_comes_slowly_is_rendered_by_who_waits_for_it() {
+        let tier = Arc::new(Late::default());
+        let cache = over(&tier);
+        let publish = async |run: Run<u32, Vec<u8>, &'static str>| {
+            let key = run.keys()[0];
+            run.publish(key, vec![2]);
+            Ok(())
+        };
+        let first = cache.get_or_render_run(&[6, 7], publish).await;
+        assert_eq!(first, Ok(vec![2]));
+        let next = cache.get_or_render(&7, async || Ok(vec![3])).await;
+        assert_eq!(next, Ok(vec![3]));
+        // The reads go on for a while.
+        tier.gate.notify_waiters();
         settle(&cache).await;
     }
 

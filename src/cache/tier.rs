@@ -11,6 +11,9 @@ pub trait Tier<K, V>: Send + Sync + fmt::Debug {
     /// Whether it may have `key`; asked before every render, so it must not touch a disk.
     fn may_hold(&self, key: &K) -> bool;
 
+    /// It does not have a key that was wanted.
+    fn was_missing(&self);
+
     /// Reads the value of `key`, or finds out that it is not there, or not whole. The read goes on
     /// when the future is dropped.
     fn fetch(&self, key: &K) -> BoxFuture<'static, Option<V>>;

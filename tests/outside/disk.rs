@@ -133,6 +133,32 @@ fn a_damaged_disk_costs_speed_and_nothing_else() {
     assert_plays("cut", &server);
 }
 
+/// The list of purges is that of the server which has the directory.
+#[test]
+fn a_second_server_leaves_the_purges_of_the_first_alone() {
+    let proxy = Proxy::start(seaweed::shared().address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let purges = || fs::read(folder.path().join("purges")).expect("a list of purges");
+    let purge = |server: &Server, key: &str| {
+        let answer = http::request(server.api, "DELETE", &format!("/cache?key={key}"), "");
+        assert!(
+            answer.text().contains("\"durable\":true"),
+            "{}",
+            answer.text()
+        );
+    };
+    let first = setup(&proxy, folder.path()).start();
+    let second = setup(&proxy, folder.path()).start();
+    purge(&first, "a.mp4");
+    let list = purges();
+    purge(&second, "b.mp4");
+    assert_eq!(purges(), list, "changed by the second server");
+    drop(second);
+    drop(first);
+    drop(setup(&proxy, folder.path()).start());
+    assert_eq!(purges(), list, "changed by a restart");
+}
+
 #[test]
 fn a_directory_that_cannot_be_used_costs_a_warning() {
     let proxy = Proxy::start(seaweed::shared().address);

@@ -77,19 +77,27 @@ impl<T: Stored> Stored for Arc<T> {
     }
 }
 
-/// Bytes that a value will take, without its description; `None` where that is too much.
-pub(super) fn size(value: &impl Stored) -> Option<usize> {
-    let size = value.payload_len().checked_add(HEAD + DIGEST)?;
-    (size <= VALUE_MAX).then_some(size)
+/// The description of a value, and how many bytes it takes with it; `None` where that is too much,
+/// or it cannot be stored.
+pub(super) fn describe(value: &impl Stored) -> Option<(Vec<u8>, usize)> {
+    let bare = value.payload_len().checked_add(HEAD + DIGEST)?;
+    if bare > VALUE_MAX {
+        return None;
+    }
+    let description = value.describe()?;
+    let size = bare.checked_add(description.len())?;
+    let fits = size <= VALUE_MAX && description.len() <= DESCRIPTION_MAX;
+    fits.then_some((description, size))
 }
 
-/// Writes `value`, the value of the key called `name`.
-pub(super) fn seal(value: &impl Stored, name: &[u8], to: &mut impl Write) -> io::Result<()> {
+/// Writes `value`, the value of the key called `name`, with its description.
+pub(super) fn seal(
+    value: &impl Stored,
+    description: &[u8],
+    name: &[u8],
+    to: &mut impl Write,
+) -> io::Result<()> {
     let wrong = || io::Error::from(io::ErrorKind::InvalidData);
-    let description = value.describe().ok_or_else(wrong)?;
-    if description.len() > DESCRIPTION_MAX {
-        return Err(wrong());
-    }
     let mut head = [0; HEAD];
     let lengths = [description.len(), value.payload_len()];
     let words = [
@@ -106,7 +114,7 @@ pub(super) fn seal(value: &impl Stored, name: &[u8], to: &mut impl Write) -> io:
         to.write_all(bytes)
     };
     put(&head)?;
-    put(&description)?;
+    put(description)?;
     let mut piece = Vec::new();
     for start in (0..lengths[1]).step_by(PIECE) {
         value.read_payload(start..lengths[1].min(start + PIECE), &mut piece)?;
@@ -180,7 +188,9 @@ pub(super) mod tests {
 
     fn sealed(blob: &Blob, name: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        seal(blob, name, &mut bytes).unwrap();
+        let (description, size) = describe(blob).unwrap();
+        seal(blob, &description, name, &mut bytes).unwrap();
+        assert_eq!(bytes.len(), size);
         bytes
     }
 
@@ -233,9 +243,11 @@ pub(super) mod tests {
             description: vec![0; description],
             payload: vec![0; payload],
         };
-        assert!(size(&blob(0, VALUE_MAX - HEAD - DIGEST)).is_some());
-        assert!(size(&blob(0, VALUE_MAX - HEAD - DIGEST + 1)).is_none());
-        let mut bytes = Vec::new();
-        assert!(seal(&blob(DESCRIPTION_MAX + 1, 0), b"", &mut bytes).is_err());
+        let most = VALUE_MAX - HEAD - DIGEST;
+        assert!(describe(&blob(0, most)).is_some());
+        assert!(describe(&blob(0, most + 1)).is_none());
+        assert!(describe(&blob(1, most)).is_none());
+        assert!(describe(&blob(DESCRIPTION_MAX, 0)).is_some());
+        assert!(describe(&blob(DESCRIPTION_MAX + 1, 0)).is_none());
     }
 }

@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use foyer::{Code, Error, Result};
 
+use super::PAGE;
 use super::codec::{self, Stored, StoredKey, VALUE_MAX};
 
 /// The longest name of a key: an object key of 1,024 bytes, a version and some numbers.
 const NAME_MAX: u64 = 8 * 1024;
+
+/// What the store puts before each value and its name: 36 bytes, and room for more.
+const ENTRY_HEAD: usize = 64;
 
 /// The name of a key, with its hash. The hash is the same in every run of one build; one of
 /// another build misses, no more.
@@ -104,14 +108,16 @@ pub(super) enum Parcel<V> {
 #[derive(Debug)]
 pub(super) struct Out<V> {
     pub(super) value: V,
+    description: Vec<u8>,
     name: Name,
     queued: Queued,
 }
 
 impl<V: Stored> Out<V> {
-    pub(super) fn new(name: Name, value: V, queued: Queued) -> Self {
+    pub(super) fn new(name: Name, value: V, description: Vec<u8>, queued: Queued) -> Self {
         Self {
             value,
+            description,
             name,
             queued,
         }
@@ -122,7 +128,8 @@ impl<V: Stored + Send + Sync + 'static> Code for Parcel<V> {
     fn encode(&self, writer: &mut impl Write) -> Result<()> {
         match self {
             Self::Out(out) => {
-                codec::seal(&out.value, &out.name.bytes, writer).map_err(Error::io_error)?;
+                codec::seal(&out.value, &out.description, &out.name.bytes, writer)
+                    .map_err(Error::io_error)?;
                 out.queued.encoded.store(true, Ordering::Relaxed);
                 Ok(())
             }
@@ -140,7 +147,7 @@ impl<V: Stored + Send + Sync + 'static> Code for Parcel<V> {
 
     fn estimated_size(&self) -> usize {
         match self {
-            Self::Out(out) => out.queued.bytes,
+            Self::Out(out) => out.queued.size,
             Self::In(bytes) => bytes.len(),
         }
     }
@@ -149,7 +156,7 @@ impl<V: Stored + Send + Sync + 'static> Code for Parcel<V> {
 /// Counts of what goes to the disk.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written, whole pages for each value.
     pub(super) queued: AtomicU64,
     /// Bytes that were handed to the system.
     pub(super) bytes: AtomicU64,
@@ -161,14 +168,19 @@ pub(super) struct Writes {
 #[derive(Debug)]
 pub(super) struct Queued {
     writes: Arc<Writes>,
-    bytes: usize,
+    size: usize,
+    room: usize,
     encoded: AtomicBool,
 }
 
 impl Queued {
-    /// A place for `bytes`, unless more than `most` wait then.
-    pub(super) fn new(writes: &Arc<Writes>, bytes: usize, most: u64) -> Option<Self> {
-        let grown = |queued: u64| queued.checked_add(bytes as u64).filter(|sum| *sum <= most);
+    /// A place for a value of `size` bytes that is called `name`, unless more than `most` bytes
+    /// wait then. It counts as the room that it takes in the store's buffer.
+    pub(super) fn new(writes: &Arc<Writes>, size: usize, name: &Name, most: usize) -> Option<Self> {
+        let entry = ENTRY_HEAD + name.estimated_size() + size;
+        let room = entry.next_multiple_of(PAGE);
+        let most = most as u64;
+        let grown = |queued: u64| queued.checked_add(room as u64).filter(|sum| *sum <= most);
         let taken = writes
             .queued
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
@@ -178,7 +190,8 @@ impl Queued {
         }
         Some(Self {
             writes: Arc::clone(writes),
-            bytes,
+            size,
+            room,
             encoded: AtomicBool::new(false),
         })
     }
@@ -186,10 +199,11 @@ impl Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        let bytes = self.bytes as u64;
-        self.writes.queued.fetch_sub(bytes, Ordering::Relaxed);
+        let room = self.room as u64;
+        self.writes.queued.fetch_sub(room, Ordering::Relaxed);
         if *self.encoded.get_mut() {
-            self.writes.bytes.fetch_add(bytes, Ordering::Relaxed);
+            let size = self.size as u64;
+            self.writes.bytes.fetch_add(size, Ordering::Relaxed);
         } else {
             self.writes.dropped.fetch_add(1, Ordering::Relaxed);
         }

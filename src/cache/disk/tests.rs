@@ -86,6 +86,51 @@ async fn what_is_queued_and_what_is_written_can_be_read() {
     assert!(usage.bytes_written > 600 * 1024 && usage.bytes_read > 600 * 1024);
 }
 
+/// As much as may wait comes at once, faster than any disk takes it, and all of it is written.
+#[tokio::test]
+async fn what_may_wait_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(folder.path()).await;
+    // The end of the last page is too little for the heads of the store and of the value.
+    let large = 29;
+    (0..large).for_each(|key| disk.keep(&Key(key), &blob(key, 512 * KIB)));
+    disk.flush().await;
+    let small = (QUEUE_MAX / (8 * KIB)) as u64;
+    (100..100 + small).for_each(|key| disk.keep(&Key(key), &blob(key, 5 * KIB)));
+    disk.flush().await;
+    assert_eq!(disk.usage().dropped, 0);
+    for key in (0..large).chain(100..100 + small) {
+        assert!(may_hold(&disk, key), "{key}");
+    }
+    // What comes above is dropped, and counted.
+    (1000..1060).for_each(|key| disk.keep(&Key(key), &blob(key, 512 * KIB)));
+    disk.flush().await;
+    let written = (1000..1060).filter(|key| may_hold(&disk, *key)).count();
+    assert_eq!(disk.usage().dropped, 60 - written as u64);
+}
+
+/// A directory in which something waits for ever: a FIFO that nobody reads.
+#[tokio::test]
+async fn a_disk_that_hangs_is_given_up() {
+    for name in ["lock", "segments/fifo"] {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = if name == "lock" {
+            folder.path().join(name)
+        } else {
+            drop(open(folder.path()).await);
+            files(folder.path()).remove(0).with_file_name("fifo")
+        };
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+        let limit = Duration::from_secs(2);
+        let opened = Disk::<Arc<Blob>>::open_within(limit, folder.path(), CAPACITY_MIN).await;
+        assert!(matches!(opened, Err(DiskError::Slow)), "{name}: {opened:?}");
+        // Lets go of the thread.
+        let mut both = fs::OpenOptions::new();
+        drop(both.read(true).write(true).open(fifo).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_restart_keeps_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -271,7 +316,7 @@ async fn more_than_may_wait_is_dropped_and_counted() {
     let disk = open(folder.path()).await;
     for key in 0..200 {
         disk.keep(&Key(key), &blob(1, 1 << 20));
-        assert!(disk.usage().queued <= QUEUE_MAX);
+        assert!(disk.usage().queued <= QUEUE_MAX as u64);
     }
     disk.keep(&Key(1000), &blob(1, VALUE_MAX));
     assert!(!may_hold(&disk, 1000), "too large");
@@ -365,6 +410,28 @@ async fn a_run_ends_before_what_is_on_the_disk() {
     let got = segments.get_or_render_run(&keys[2..], render).await;
     assert_eq!(got, Ok(blob(3, 100 * KIB)));
     assert_eq!(*rendered.lock().unwrap(), [1, 2]);
+}
+
+/// A stretch that is on the disk comes whole: each of it is a read of its own.
+#[tokio::test]
+async fn a_stretch_that_is_on_the_disk_comes_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(folder.path()).await;
+    write(&disk, 1..5, 100 * KIB).await;
+    let segments = cache(&disk);
+    let keys: Vec<_> = (1..6).map(Key).collect();
+    assert!(keys[..4].iter().all(|key| segments.is_below(key)));
+    assert!(!segments.is_below(&keys[4]));
+    segments.begin(&keys, async |_| Err("rendered"));
+    assert!(keys[..4].iter().all(|key| segments.is_coming(key)));
+    assert!(!segments.is_coming(&keys[4]), "not on the disk");
+    for key in &keys[..4] {
+        let refuse = || async { Err("rendered") };
+        let got = segments.get_or_render(key, refuse).await;
+        assert_eq!(got, Ok(blob(key.0, 100 * KIB)));
+        assert!(!segments.is_below(key), "in memory");
+    }
+    assert_eq!((disk.usage().hits, segments.sources().below), (4, 4));
 }
 
 /// Set for tests that are run in a process of their own, to the directory they may use.

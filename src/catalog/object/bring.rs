@@ -148,7 +148,8 @@ impl Object {
 
     /// What of `wanted` segments from `from` on is neither in memory nor being rendered, and how
     /// many of them will be there once that was brought: fewer where it is not known how the file
-    /// goes on.
+    /// goes on. A stretch is on the disk as a whole, or not at all: the cache reads the one key by
+    /// key and renders the other as a run.
     pub fn lacking(
         &self,
         rendering: Rendering,
@@ -159,16 +160,20 @@ impl Object {
         let mut lacking: Vec<Stretch> = Vec::new();
         let mut id = from;
         let mut goes_on = false;
+        let mut was_below = false;
         for number in 0..wanted {
-            let comes = self.segments.is_coming(&self.segment_key(rendering, id));
+            let key = self.segment_key(rendering, id);
+            let comes = self.segments.is_coming(&key);
+            let below = !comes && self.segments.is_below(&key);
             match lacking.last_mut() {
                 _ if comes => {}
-                Some(last) if goes_on && last.count < MOST => last.count += 1,
+                Some(last) if goes_on && below == was_below && last.count < MOST => last.count += 1,
                 _ => lacking.push(Stretch::new(id, 1)),
             }
-            let after = plan.as_ref().map_or(After::Unknown, |plan| {
-                lock(plan).after(id, self.index.groups())
-            });
+            was_below = below;
+            let after = plan
+                .as_ref()
+                .map_or(After::Unknown, |plan| self.follow(plan, &key));
             match after {
                 After::Segment(next) => {
                     goes_on = !comes && next == id.following();
@@ -188,6 +193,20 @@ impl Object {
             }
         }
         (lacking, wanted)
+    }
+
+    /// How a plan goes on after a segment. One that came from the disk knows what a plan that was
+    /// not walked up to there does not.
+    fn follow(&self, plan: &Mutex<Plan<Cursor>>, key: &SegmentKey) -> After {
+        let after = || lock(plan).after(key.id, self.index.groups());
+        match after() {
+            After::Unknown => {}
+            known => return known,
+        }
+        if let Some(segment) = self.segments.peek(key) {
+            note(&mut lock(plan), key.id, &segment);
+        }
+        after()
     }
 
     /// The segment after `id`, if that is known.
