@@ -5,44 +5,42 @@
 //! it is checked with the origin (If-None-Match). However many viewers ask for one name, the origin
 //! is asked once. The index of a version is kept while it is in use and room allows.
 //!
-//! Where the origin does not answer, what is known goes on being served, and the origin is left
-//! alone for a while ([`REST`]). That a name leads nowhere is remembered for a moment, in a place of
+//! Where the origin does not answer, or not soon (`PATIENCE`), what is known goes on being served,
+//! and the origin is left alone for a while (`REST`). A check that nobody waits for any more goes on,
+//! and what it comes to counts from then on. That a name leads nowhere is remembered for a moment, in a place of
 //! its own, so that a flood of made-up names pushes out no name that leads somewhere.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
-use super::binding::{Absent, Bound, Clock, Live, NameKey, Policy};
+use self::known::Known;
+use super::binding::{Bound, Live, NameKey, Policy};
 use super::check::Check;
 use super::name::StreamName;
 use super::object::{BuildRoom, Object};
-use super::purge::{Purge, PurgeLog, Purged, Purges};
+use super::purge::{Purge, PurgeLog, Purged};
 use super::{PlayError, SegmentCache};
-use crate::cache::{Memory, MemorySize, RENDERS_MAX, RenderCache};
-use crate::origin::{Origin, OriginError};
+use crate::cache::{MemorySize, RENDERS_MAX, RenderCache};
+use crate::origin::Origin;
 
-/// After an origin did not answer, how long what is known is served without asking it: as long as
-/// one question to an origin that hangs takes by default, so that of the viewers of a name one waits
-/// and the others do not.
-const REST: Duration = Duration::from_secs(10);
+mod known;
 
-/// Memory for names that lead nowhere: some ten thousand ordinary ones.
-const ABSENT_BYTES: usize = 4 << 20;
+/// How long a check is waited for where something is known: an origin that is far away and busy
+/// answers in less, and nobody looks at a black picture for longer without cause.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Opens objects by name, for all distributions.
 #[derive(Debug)]
 pub struct Objects {
     policies: RwLock<HashMap<Arc<str>, Policy>>,
-    /// What each name meant when it was last checked.
-    bindings: Memory<NameKey, Bound>,
-    /// Names that lead nowhere.
-    absent: Memory<NameKey, Absent>,
+    known: Arc<Known>,
     /// Checks under way, each with the last purge before it.
     checks: RenderCache<(NameKey, u64), Bound, PlayError>,
     purges: Arc<PurgeLog>,
@@ -50,7 +48,6 @@ pub struct Objects {
     live: Live,
     segments: SegmentCache,
     counters: Counters,
-    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +55,6 @@ struct Counters {
     fresh: AtomicU64,
     absent: AtomicU64,
     checked: AtomicU64,
-    served_stale: AtomicU64,
 }
 
 /// How names were looked up since the start.
@@ -70,7 +66,7 @@ pub struct ObjectsUse {
     pub absent: u64,
     /// Plays that asked the origin, or waited for another's question.
     pub checked: u64,
-    /// Plays of what was known, because the origin did not answer.
+    /// Plays of what was known, because the origin did not answer, or not soon.
     pub served_stale: u64,
     /// Memory of indexes that names are bound to, bytes.
     pub index_bytes: usize,
@@ -79,22 +75,20 @@ pub struct ObjectsUse {
 impl Objects {
     /// Keeps indexes of `index_bytes` together; segments go to `segments`.
     pub fn new(index_bytes: usize, segments: SegmentCache, tasks: TaskTracker) -> Self {
-        let room = |bytes| MemorySize {
-            bytes,
+        // A finished check is forgotten at once: what it found is in the bindings.
+        let nothing = MemorySize {
+            bytes: 1,
             descriptors: usize::MAX,
         };
         Self {
             policies: RwLock::default(),
-            bindings: Memory::new(room(index_bytes)),
-            absent: Memory::new(room(ABSENT_BYTES)),
-            // A finished check is forgotten at once: what it found is in the bindings.
-            checks: RenderCache::new(room(1), RENDERS_MAX, tasks),
+            known: Arc::new(Known::new(index_bytes)),
+            checks: RenderCache::new(nothing, RENDERS_MAX, tasks),
             purges: Arc::default(),
             room: BuildRoom::new(),
             live: Live::default(),
             segments,
             counters: Counters::default(),
-            clock: Clock::default(),
         }
     }
 
@@ -137,13 +131,13 @@ impl Objects {
         };
         let policy = self.policy(distribution);
         let purges = self.purges.now();
-        let known = self.known(&key, policy, &purges);
-        let now = self.clock.now();
+        let known = self.known.binding(&key, policy, &purges);
+        let now = self.known.clock.now();
         if let Some(bound) = known.as_ref().filter(|bound| bound.holds(now)) {
             count(&self.counters.fresh);
             return Ok(Arc::clone(&bound.object));
         }
-        let absent = || self.absent.get(&key);
+        let absent = || self.known.absent.get(&key);
         if known.is_none() && absent().is_some_and(|absent| now < absent.until) {
             count(&self.counters.absent);
             return Err(PlayError::NotFound);
@@ -153,7 +147,7 @@ impl Objects {
         let check = Check {
             key: asked.0.clone(),
             policy,
-            clock: self.clock.clone(),
+            clock: self.known.clock.clone(),
             purges,
             known: known.clone(),
             origin: Arc::clone(origin),
@@ -163,70 +157,31 @@ impl Objects {
         };
         // One that nobody waited for to the end is as old as its viewers' leaving.
         self.checks.remove(&asked);
-        let checked = self.checks.get_or_render(&asked, move || check.run()).await;
+        let (notes, log, of) = (self.known.clone(), self.purges.clone(), asked.clone());
+        let checking = move || async move {
+            let checked = check.run().await;
+            notes.learn(&of, policy, &log, &checked);
+            checked
+        };
+        let mut checking = pin!(self.checks.get_or_render(&asked, checking));
+        let soon = timeout(PATIENCE, &mut checking).await;
+        let stale = || self.known.serve_stale(&asked.0, known.as_ref()?);
+        let checked = match soon {
+            Ok(checked) => checked,
+            // It goes on without those who wait.
+            Err(_) => match stale() {
+                Some(object) => return Ok(object),
+                None => checking.await,
+            },
+        };
         self.checks.remove(&asked);
         let checked = checked.map_err(PlayError::from);
-        self.learn(asked, policy, known, checked)
-    }
-
-    /// What the name was bound to, where it was not purged since.
-    fn known(&self, key: &NameKey, policy: Policy, purges: &Purges) -> Option<Bound> {
-        let bound = self.bindings.get(key)?;
-        let object = bound.object.key();
-        let scope = policy.scope(&key.distribution, &object.key, purges);
-        (object.distribution == scope).then_some(bound)
-    }
-
-    /// Takes in what a check came to, and says what is played.
-    fn learn(
-        &self,
-        (key, asked): (NameKey, u64),
-        policy: Policy,
-        known: Option<Bound>,
-        checked: Result<Bound, PlayError>,
-    ) -> Result<Arc<Object>, PlayError> {
-        match checked {
-            Ok(bound) => {
-                let object = Arc::clone(&bound.object);
-                self.bindings.insert(key, bound);
-                Ok(object)
-            }
-            Err(error @ PlayError::Origin(OriginError::Unavailable { .. })) => {
-                let known = known.filter(|bound| !bound.gone.get()).ok_or(error)?;
-                Ok(self.serve_stale(key, known))
-            }
-            Err(PlayError::NotFound) => {
-                self.bindings.remove(&key);
-                // An answer from before a purge says nothing of the time after it.
-                if !policy.negative_ttl.is_zero() && self.purges.now().last() == asked {
-                    let until = self.clock.now() + policy.negative_ttl;
-                    let absent = Absent::new(&key, until);
-                    self.absent.insert(key, absent);
-                }
-                Err(PlayError::NotFound)
-            }
-            Err(error) => {
-                // Credentials that were refused for a moment do not cost the index.
-                if !matches!(error, PlayError::Origin(_)) {
-                    self.bindings.remove(&key);
-                }
-                Err(error)
-            }
+        if known::is_silent(&checked)
+            && let Some(object) = stale()
+        {
+            return Ok(object);
         }
-    }
-
-    /// The last good copy.
-    fn serve_stale(&self, key: NameKey, known: Bound) -> Arc<Object> {
-        let times = count(&self.counters.served_stale);
-        // Said at the first, second, fourth, eighth ... time.
-        if times.is_power_of_two() {
-            let key = &known.object.key().key;
-            warn!(%key, times, "the origin does not answer: what is known is served");
-        }
-        let object = Arc::clone(&known.object);
-        let until = self.clock.now() + REST;
-        self.bindings.insert(key, Bound { until, ..known });
-        object
+        checked.map(|bound| bound.object)
     }
 
     /// Forgets an object, or all below a prefix, of one distribution or of all: the next play asks
@@ -244,7 +199,7 @@ impl Objects {
             let was = policy.scope(id, &key.key, &before);
             key.distribution == was && policy.scope(id, &key.key, &after) != was
         });
-        self.absent.clear();
+        self.known.absent.clear();
         Purged { objects, durable }
     }
 
@@ -256,14 +211,14 @@ impl Objects {
             fresh: get(&counters.fresh),
             absent: get(&counters.absent),
             checked: get(&counters.checked),
-            served_stale: get(&counters.served_stale),
-            index_bytes: self.bindings.usage().bytes,
+            served_stale: self.known.served_stale(),
+            index_bytes: self.known.bindings.usage().bytes,
         }
     }
 }
 
-fn count(counter: &AtomicU64) -> u64 {
-    counter.fetch_add(1, Ordering::Relaxed) + 1
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Names, versions and purges over an origin in memory, on a clock of the tests' own.
 
+use super::known::{ABSENT_BYTES, REST};
 use super::*;
 use crate::catalog::{Freshness, NEGATIVE_TTL};
+use crate::origin::OriginError;
 use crate::origin::fault::FaultyOrigin;
 use crate::origin::memory::MemoryOrigin;
 use crate::render::{Rendering, SegmentId};
@@ -56,13 +58,13 @@ async fn within_its_time_a_play_asks_nothing_and_then_once() {
     let house = House::new(Freshness::TimeToLive(2 * HOUR));
     let first = house.open("mp4:a.mp4").await.unwrap();
     assert_eq!(house.asks("mp4:a.mp4").await, 0);
-    house.objects.clock.pass(2 * HOUR);
+    house.objects.known.clock.pass(2 * HOUR);
     let again = house.open("mp4:a.mp4").await.unwrap();
     assert!(Arc::ptr_eq(&first, &again), "304 keeps it");
     assert_eq!(house.asks("mp4:a.mp4").await, 0, "a new life");
     house.put("a.mp4", OTHER);
     assert_eq!(house.asks("mp4:a.mp4").await, 0, "the old one is served");
-    house.objects.clock.pass(2 * HOUR);
+    house.objects.known.clock.pass(2 * HOUR);
     let new = house.open("mp4:a.mp4").await.unwrap();
     assert_ne!(first.key().etag, new.key().etag);
 }
@@ -107,21 +109,49 @@ async fn the_last_good_copy_is_served_and_the_origin_left_alone() {
     for freshness in [Freshness::EachPlay, Freshness::TimeToLive(HOUR)] {
         let house = House::new(freshness);
         let good = house.open("mp4:a.mp4").await.unwrap();
-        house.objects.clock.pass(HOUR);
+        house.objects.known.clock.pass(HOUR);
         house.origin.fail_always(OriginError::unavailable("down"));
         let stale = house.open("mp4:a.mp4").await.unwrap();
         assert!(Arc::ptr_eq(&good, &stale));
         assert_eq!(house.objects.usage().served_stale, 1);
         assert_eq!(house.asks("mp4:a.mp4").await, 0, "it rests");
         assert!(house.open("mp4:b.mp4").await.is_err(), "nothing is known");
-        house.objects.clock.pass(REST);
+        house.objects.known.clock.pass(REST);
         assert_eq!(house.asks("mp4:a.mp4").await, 1);
         house.origin.heal();
-        house.objects.clock.pass(REST);
+        house.objects.known.clock.pass(REST);
         house.put("a.mp4", OTHER);
         let new = house.open("mp4:a.mp4").await.unwrap();
         assert_ne!(good.key().etag, new.key().etag);
     }
+}
+
+#[tokio::test]
+async fn an_origin_that_hangs_holds_up_nobody_for_long() {
+    let house = House::new(Freshness::EachPlay);
+    let good = house.open("mp4:a.mp4").await.unwrap();
+    house.put("a.mp4", OTHER);
+    house.origin.delay(2 * PATIENCE);
+    let (first, second) = tokio::join!(house.open("mp4:a.mp4"), house.open("mp4:a.mp4"));
+    for stale in [first, second] {
+        assert!(Arc::ptr_eq(&good, &stale.unwrap()));
+    }
+    assert_eq!(house.objects.usage().served_stale, 2);
+    assert_eq!(house.asks("mp4:a.mp4").await, 0, "it rests");
+    // The check goes on, and what it finds is played.
+    assert_eq!(house.objects.checks.in_flight(), 1);
+    while house.objects.checks.in_flight() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    house.origin.heal();
+    house.origin.fail_always(OriginError::unavailable("down"));
+    let new = house.open("mp4:a.mp4").await.unwrap();
+    assert_ne!(good.key().etag, new.key().etag);
+    // Of what is not known, the answer is waited for.
+    house.origin.heal();
+    house.put("b.mp4", SAMPLE);
+    house.origin.delay(PATIENCE + Duration::from_millis(100));
+    assert!(house.open("mp4:b.mp4").await.is_ok());
 }
 
 #[tokio::test]
@@ -145,7 +175,7 @@ async fn what_is_not_there_is_remembered_for_a_moment() {
     house.put("b.mp4", SAMPLE);
     assert!(house.open("mp4:b.mp4").await.is_err());
     assert_eq!(house.asks("mp4:b.mp4").await, 0);
-    house.objects.clock.pass(NEGATIVE_TTL);
+    house.objects.known.clock.pass(NEGATIVE_TTL);
     assert!(house.open("mp4:b.mp4").await.is_ok());
 }
 
@@ -158,7 +188,7 @@ async fn a_flood_of_names_costs_no_binding_and_little_memory() {
         let _ = house.open(&format!("mp4:{long}{number}.mp4")).await;
     }
     assert_eq!(house.asks("mp4:a.mp4").await, 0);
-    assert!(house.objects.absent.usage().bytes <= ABSENT_BYTES);
+    assert!(house.objects.known.absent.usage().bytes <= ABSENT_BYTES);
 }
 
 #[tokio::test]
