@@ -140,7 +140,7 @@ impl Scene {
     fn wander(&self, number: usize) {
         let host = format!("cold{}.streamfront.localhost", number % SHELVES);
         let mut random = Random::new(number as u64 + 1);
-        let seeks = number / SHELVES % 2 == 0;
+        let seeks = (number / SHELVES).is_multiple_of(2);
         let mut client = open(self.address, &host, if seeks { 1_000 } else { UNPACED });
         let mut place = || random.below(PLACES) as f64 * 1_000.0;
         let mut run = Vec::new();
