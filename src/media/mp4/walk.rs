@@ -43,7 +43,7 @@ fn merge<'a>(
 ) -> Result<Walked, MediaError> {
     let due = |lane: &Option<Lane<'a>>| lane.as_ref().and_then(|lane| lane.due);
     loop {
-        let next = match (due(&video), due(&audio)) {
+        let next = match (due(video), due(audio)) {
             (Some(at), Some(other)) if at <= other => &mut *video,
             (Some(_), None) => &mut *video,
             (_, Some(_)) => &mut *audio,
