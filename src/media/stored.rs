@@ -1,7 +1,7 @@
 //! How what cursors and heads share is written, for serde: bytes as bytes, and what is behind an
-//! [`Arc`] as itself. What two cursors shared is then held twice, which is small.
+//! `Arc` as itself. What two cursors shared is then held twice, which is small.
 
-/// [`Bytes`](bytes::Bytes).
+/// `Bytes`.
 pub(crate) mod bytes {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -15,7 +15,7 @@ pub(crate) mod bytes {
     }
 }
 
-/// [`Option`] of [`Bytes`](bytes::Bytes).
+/// `Option` of `Bytes`.
 pub(crate) mod maybe_bytes {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
