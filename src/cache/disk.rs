@@ -10,9 +10,9 @@
 //! written when they are made, in the background. After SIGTERM what waits is written; after
 //! kill -9 it is lost.
 //!
-//! Memory: two buffers of `BUFFER` (20 MiB each, touched as far as a burst fills them), at most `QUEUE_MAX` of values that wait (most of them are
-//! in the memory tier too), at most `READS_MAX` reads of a value each, 30 bytes or so for each
-//! value on the disk, and at most 4 MiB of counts.
+//! Memory: two buffers of `BUFFER` (20 MiB each, touched as far as a burst fills them), at most
+//! `QUEUE_MAX` of values that wait (most of them are in the memory tier too), at most `READS_MAX`
+//! reads of a value each, 30 bytes or so for each value on the disk, and at most 4 MiB of counts.
 //!
 //! Sizes are bytes.
 

@@ -103,7 +103,6 @@ impl<K: Hash + Eq + Clone, V, E> Flights<K, V, E> {
 impl<K: Hash + Eq, V, E> Flights<K, V, E> {
     fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, Receiver<V, E>>> {
         // The remainder is below SHARDS: a hash cut to the width of usize does as well.
-        #[allow(clippy::cast_possible_truncation)]
         let index = self.hasher.hash_one(key) as usize % SHARDS;
         lock(&self.shards[index])
     }

@@ -22,11 +22,8 @@
     )
 )]
 
-mod head;
-
-use head::{Fields, Gathered, Head};
-
 use crate::rtmp::chunk::DEFAULT_CHUNK_SIZE;
+use crate::rtmp::chunk::header::{Fields, Gathered, Header};
 use crate::rtmp::message::{ABORT, AGGREGATE, AUDIO, SET_CHUNK_SIZE, VIDEO};
 use crate::units::Millis;
 use crate::wire::Reader;
@@ -150,7 +147,7 @@ impl Skimmer {
         loop {
             let (index, left) = match self.chunk {
                 Some(chunk) => chunk,
-                None => match self.gathered.take(input, &self.streams) {
+                None => match self.header(input) {
                     Some(head) => self.begin(head)?,
                     None => return Ok(None),
                 },
@@ -190,8 +187,18 @@ impl Skimmer {
         self.chunk = Some((index, left.saturating_sub(len)));
     }
 
+    /// Takes a header from `input`, once it is whole.
+    fn header(&mut self, input: &mut &[u8]) -> Option<Header> {
+        let streams = &self.streams;
+        let extends = |csid| {
+            let mut known = streams.iter();
+            known.any(|stream| stream.csid == csid && stream.extended)
+        };
+        self.gathered.take(input, extends)
+    }
+
     /// Begins a message or goes on with one; returns its chunk stream and the length of this chunk.
-    fn begin(&mut self, head: Head) -> Result<(usize, u32), SkimError> {
+    fn begin(&mut self, head: Header) -> Result<(usize, u32), SkimError> {
         let csid = head.csid;
         let known = self.streams.iter().position(|stream| stream.csid == csid);
         let index = match known {
@@ -210,7 +217,7 @@ impl Skimmer {
         Ok((index, stream.missing().min(chunk_size)))
     }
 
-    fn open(&mut self, head: Head) -> Result<usize, SkimError> {
+    fn open(&mut self, head: Header) -> Result<usize, SkimError> {
         if matches!(head.fields, Fields::TimeOnly { .. } | Fields::Nothing) {
             return Err(SkimError::NoHeader(head.csid));
         }
@@ -285,7 +292,7 @@ impl Skimmer {
 
 impl Stream {
     /// Takes over what the first header of a message says.
-    fn begin(&mut self, head: Head) {
+    fn begin(&mut self, head: Header) {
         self.open = true;
         self.received = 0;
         self.plays = false;

@@ -6,7 +6,7 @@
 
 mod aggregate;
 mod error;
-mod header;
+pub mod header;
 mod limits;
 mod reader;
 mod stream;

@@ -52,7 +52,6 @@ impl Heat {
 
     fn count(&self, hash: u64) -> Option<&AtomicU8> {
         // The high half: the store distributes by the low one. Cut to usize it does as well.
-        #[allow(clippy::cast_possible_truncation)]
         let place = (hash >> 32) as usize & (self.counts.len() - 1);
         self.counts.get(place)
     }

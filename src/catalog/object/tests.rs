@@ -153,7 +153,6 @@ async fn play(object: &Arc<Object>, count: u32) -> Vec<Vec<u8>> {
 /// 100 s of video and sound; `frame`: bytes of a frame, `keyframes`: with a table of them.
 fn flv(frame: usize, frames: u32, keyframes: bool, padding: usize) -> Vec<u8> {
     let make = |keys: &[(u64, i64)]| {
-        #[allow(clippy::cast_precision_loss)]
         let table = amf0::object(&[
             (
                 "times",

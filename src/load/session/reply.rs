@@ -82,7 +82,7 @@ fn length(metadata: &Value) -> Option<Reply> {
     if !(1.0..=1e12).contains(&millis) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within 1..=1e12
+    #[allow(clippy::cast_possible_truncation, reason = "within 1..=1e12")]
     let millis = millis as u64;
     Some(Reply::Length(millis))
 }
@@ -109,7 +109,7 @@ pub(super) fn stream_id(value: Value) -> Option<u32> {
     if !(0.0..=f64::from(u32::MAX)).contains(&number) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the range of u32
+    #[allow(clippy::cast_possible_truncation, reason = "within the range of u32")]
     let id = number as u32;
     Some(id)
 }

@@ -64,7 +64,6 @@ pub(super) fn pause(out: &mut Vec<u8>, stream: u32, pause: bool, time: i64) {
 
 /// A time; those that a double cannot hold are none that a file has.
 fn number(millis: i64) -> Value {
-    #[allow(clippy::cast_precision_loss)]
     let number = millis as f64;
     number.into()
 }

@@ -82,8 +82,10 @@ fn whole(number: f64) -> Option<i64> {
     if !(0.0..limit).contains(&number) {
         return None;
     }
-    // In range, as was just checked.
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "in range, as was just checked"
+    )]
     let whole = number.round() as i64;
     Some(whole)
 }

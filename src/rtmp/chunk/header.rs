@@ -1,4 +1,5 @@
-//! One chunk header, gathered byte by byte.
+//! One chunk header, read where it stands; only one that a read cuts in two is gathered (RTMP 1.0,
+//! section 5.3.1).
 
 use super::EXTENDED;
 use crate::wire::{Reader, Truncated};
@@ -8,43 +9,55 @@ const HEADER_MAX: usize = 18;
 
 /// What one chunk header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) csid: u32,
-    pub(super) fields: Fields,
+pub struct Header {
+    /// The chunk stream.
+    pub csid: u32,
+    /// What depends on the format.
+    pub fields: Fields,
     /// The four bytes of an extended timestamp, where there are.
-    pub(super) extended: Option<u32>,
+    pub extended: Option<u32>,
 }
 
-/// The part of a header that depends on its format. `time` is an absolute timestamp in type 0
-/// and a difference in the others, [`EXTENDED`] where it is in the four bytes.
+/// The part of a header that depends on its format. `time` is in milliseconds, an absolute timestamp
+/// in type 0 and a difference in the others, and 0xFFFFFF where it is in the four bytes; `len` is
+/// bytes of payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fields {
+#[allow(
+    missing_docs,
+    reason = "RTMP 1.0, sections 5.3.1.2.1 to 5.3.1.2.4, names the fields"
+)]
+pub enum Fields {
+    /// Type 0.
     Full {
         time: u32,
         len: u32,
         type_id: u8,
         stream: u32,
     },
-    SameStream {
-        time: u32,
-        len: u32,
-        type_id: u8,
-    },
-    TimeOnly {
-        time: u32,
-    },
+    /// Type 1.
+    SameStream { time: u32, len: u32, type_id: u8 },
+    /// Type 2.
+    TimeOnly { time: u32 },
+    /// Type 3.
     Nothing,
 }
 
 /// The bytes of a header as far as they have arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Gathered {
+pub struct Gathered {
     bytes: [u8; HEADER_MAX],
     len: usize,
 }
 
+impl Default for Gathered {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Gathered {
-    pub(super) const fn new() -> Self {
+    /// None yet.
+    pub const fn new() -> Self {
         Self {
             bytes: [0; HEADER_MAX],
             len: 0,
@@ -53,13 +66,16 @@ impl Gathered {
 
     /// Takes from `input` the bytes of one header, no more. `None` while it is not whole.
     /// `extends` tells whether type 3 chunks of a chunk stream repeat an extended timestamp.
-    pub(super) fn take(
-        &mut self,
-        input: &mut &[u8],
-        extends: impl Fn(u32) -> bool,
-    ) -> Option<Header> {
+    pub fn take(&mut self, input: &mut &[u8], extends: impl Fn(u32) -> bool) -> Option<Header> {
+        if self.len == 0
+            && let Ok((header, len)) = parse(input, &extends)
+        {
+            *input = input.get(len..).unwrap_or_default();
+            return Some(header);
+        }
         loop {
-            if let Ok(header) = parse(self.bytes.get(..self.len).unwrap_or_default(), &extends) {
+            let gathered = self.bytes.get(..self.len).unwrap_or_default();
+            if let Ok((header, _)) = parse(gathered, &extends) {
                 self.len = 0;
                 return Some(header);
             }
@@ -77,7 +93,8 @@ impl Gathered {
     }
 }
 
-fn parse(bytes: &[u8], extends: impl Fn(u32) -> bool) -> Result<Header, Truncated> {
+/// The header at the start of `bytes`, and its length.
+fn parse(bytes: &[u8], extends: impl Fn(u32) -> bool) -> Result<(Header, usize), Truncated> {
     let mut reader = Reader::new(bytes);
     let first = reader.u8()?;
     let csid = match first & 0x3f {
@@ -112,11 +129,12 @@ fn parse(bytes: &[u8], extends: impl Fn(u32) -> bool) -> Result<Header, Truncate
         Fields::Nothing => extends(csid),
     };
     let extended = is_extended.then(|| reader.u32()).transpose()?;
-    Ok(Header {
+    let header = Header {
         csid,
         fields,
         extended,
-    })
+    };
+    Ok((header, reader.position()))
 }
 
 #[cfg(test)]
