@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::port::{self, Bounds};
 
+pub mod caller;
+pub mod error;
 mod local;
 mod metrics;
 mod purge;

@@ -23,10 +23,16 @@ use std::time::Duration;
 
 use crate::distribution::host::HostPattern;
 
+pub mod account;
+pub mod bucket;
 pub mod host;
 pub mod origin;
+pub mod record;
+pub mod streaming;
 
+pub use account::AccountId;
 pub use origin::{Access, OriginSpec, S3Bucket};
+pub use streaming::StreamingConfig;
 
 /// The application that CloudFront's streaming distributions had: application `cfx`, instance `st`.
 pub const DEFAULT_APP: &str = "cfx/st";

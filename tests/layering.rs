@@ -22,6 +22,7 @@ const HOUSE: &[(u8, &[&str])] = &[
     (2, &["origin"]),
     (2, &["cache"]),
     (2, &["store"]),
+    (3, &["registry"]),
     (3, &["catalog"]),
     (3, &["delivery"]),
     (3, &["log"]),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::DistributionError;
 
 /// The longest host name, in bytes (RFC 1035, section 2.3.4).
@@ -11,7 +13,8 @@ const LONGEST_HOST: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
 /// A host name, or many.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum HostPattern {
     /// This name: lowercase, no port, no trailing dot.
     Exact(String),
@@ -50,6 +53,20 @@ impl fmt::Display for HostPattern {
             Self::Wildcard(parent) => write!(f, "*.{parent}"),
             Self::Any => f.write_str("*"),
         }
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = DistributionError;
+
+    fn try_from(text: String) -> Result<Self, DistributionError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(pattern: HostPattern) -> Self {
+        pattern.to_string()
     }
 }
 

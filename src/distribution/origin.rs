@@ -97,7 +97,7 @@ impl S3Bucket {
 /// Whether `name` can be a bucket: 3 to 63 of today's characters, and those that old buckets and
 /// other servers have. (Amazon S3 user guide, "Bucket naming rules"; one letter is allowed too,
 /// because other servers do.)
-fn is_bucket(name: &str) -> bool {
+pub(super) fn is_bucket(name: &str) -> bool {
     (1..=255).contains(&name.len())
         && name
             .bytes()
