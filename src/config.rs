@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::distribution::{DEFAULT_APP, Distribution};
+use crate::distribution::host::HostPattern;
+use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::origin::Tuning;
 
 mod entry;
 mod error;
 mod limits;
 pub mod quantity;
+pub mod s3;
 
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -26,6 +28,7 @@ use entry::Entry;
 use error::Source;
 use limits::check_rate;
 use quantity::{de_duration, de_size, de_some_duration};
+use s3::S3;
 
 /// Everything that can be set. Obtained from [`Settings::load`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -40,6 +43,13 @@ pub struct Settings {
     /// After SIGTERM, how long running plays may go on.
     #[serde(deserialize_with = "de_duration")]
     pub drain_limit: Duration,
+    /// What generated domain names end in.
+    pub domain_suffix: String,
+    /// Id of the distribution that answers addresses, localhost and players that name no host.
+    pub default_distribution: Option<String>,
+    /// How long running connections of a distribution may go on after it was disabled or deleted.
+    #[serde(deserialize_with = "de_duration")]
+    pub disable_grace: Duration,
     /// RTMP.
     pub rtmp: Rtmp,
     /// The public HTTP port.
@@ -54,11 +64,13 @@ pub struct Settings {
     pub origin: Origin,
     /// Logs.
     pub log: Log,
+    /// S3 servers beside that of `[origin]`.
+    pub s3: Vec<S3>,
     /// The entries `[[distribution]]`, as written.
     #[serde(rename = "distribution")]
     entries: Vec<Entry>,
     /// What is served: the default distribution, if there is a bucket, and those of the file.
-    /// Never empty, and valid side by side.
+    /// Valid side by side, and not empty unless others can be created by the API.
     #[serde(skip)]
     pub distributions: Vec<Distribution>,
 }
@@ -218,6 +230,10 @@ impl Default for Settings {
             data_dir: PathBuf::from("./streamfront-data"),
             // Below the 90 s after which systemd kills a service that does not stop.
             drain_limit: Duration::from_secs(60),
+            domain_suffix: DEFAULT_SUFFIX.to_owned(),
+            default_distribution: None,
+            // A film is not cut short by a mistake that is made good at once.
+            disable_grace: Duration::from_secs(30),
             rtmp: Rtmp::default(),
             http: Http::default(),
             api: Api::default(),
@@ -225,6 +241,7 @@ impl Default for Settings {
             cache: Cache::default(),
             origin: Origin::default(),
             log: Log::default(),
+            s3: Vec::new(),
             entries: Vec::new(),
             distributions: Vec::new(),
         }
@@ -333,6 +350,8 @@ pub struct Overrides {
     pub apps: Option<Vec<String>>,
     pub data_dir: Option<PathBuf>,
     pub drain_limit: Option<Duration>,
+    pub domain_suffix: Option<String>,
+    pub default_distribution: Option<String>,
     pub rtmp_listen: Option<SocketAddr>,
     pub http_listen: Option<SocketAddr>,
     pub api_listen: Option<SocketAddr>,
@@ -356,6 +375,7 @@ impl Settings {
         let mut settings: Self = source.parse()?;
         settings.apply(overrides);
         settings.check(&source)?;
+        settings.check_names(&source)?;
         settings.distributions = settings.resolve(&source)?;
         Ok(settings)
     }
@@ -373,6 +393,10 @@ impl Settings {
         set(&mut self.apps, overrides.apps);
         set(&mut self.data_dir, overrides.data_dir);
         set(&mut self.drain_limit, overrides.drain_limit);
+        set(&mut self.domain_suffix, overrides.domain_suffix);
+        self.default_distribution = overrides
+            .default_distribution
+            .or(self.default_distribution.take());
         set(&mut self.rtmp.listen, overrides.rtmp_listen);
         set(&mut self.http.listen, overrides.http_listen);
         set(&mut self.api.listen, overrides.api_listen);
@@ -431,6 +455,24 @@ impl Settings {
             .map_err(|cause| source.wrong("distribution.max_rate", cause))
     }
 
+    /// Brings names of hosts into the form in which they are compared.
+    fn check_names(&mut self, source: &Source) -> Result<(), ConfigError> {
+        match HostPattern::parse(&self.domain_suffix) {
+            Ok(HostPattern::Exact(suffix)) => self.domain_suffix = suffix,
+            _ => {
+                let cause = format!("{:?} is not a host name", self.domain_suffix);
+                return Err(source.wrong("domain_suffix", cause));
+            }
+        }
+        s3::check(&mut self.s3)
+            .map_err(|(index, error)| source.wrong_entry("s3", index, &error.to_string()))
+    }
+
+    /// Whether there is an access key, so that distributions can be created by the API.
+    pub fn has_api(&self) -> bool {
+        std::env::var_os("STREAMFRONT_ACCESS_KEY_ID").is_some_and(|id| !id.is_empty())
+    }
+
     /// The distributions that the settings describe.
     fn resolve(&self, source: &Source) -> Result<Vec<Distribution>, ConfigError> {
         let mut all = Vec::new();
@@ -440,15 +482,28 @@ impl Settings {
         }
         for (index, entry) in self.entries.iter().enumerate() {
             let distribution = entry.resolve(self);
-            all.push(distribution.map_err(|error| source.wrong_entry(index, &error))?);
+            all.push(
+                distribution.map_err(|error| {
+                    source.wrong_entry("distribution", index, &error.to_string())
+                })?,
+            );
             // Checked one by one, so that the line is that of the entry which breaks the rule.
             crate::distribution::validate(&all)
-                .map_err(|error| source.wrong_entry(index, &error))?;
+                .map_err(|error| source.wrong_entry("distribution", index, &error.to_string()))?;
         }
         crate::distribution::validate(&all)
             .map_err(|error| source.wrong("apps", error.to_string()))?;
+        if self.has_api() {
+            return Ok(all);
+        }
         if all.is_empty() {
             return Err(ConfigError::NothingToServe);
+        }
+        if let Some(id) = &self.default_distribution
+            && !all.iter().any(|distribution| distribution.id == *id)
+        {
+            let cause = format!("there is no distribution with the id {id}");
+            return Err(source.wrong("default_distribution", cause));
         }
         Ok(all)
     }
@@ -488,7 +543,8 @@ mod tests {
     fn keys(section: &str) -> Vec<String> {
         let text = match section {
             "" => "nonsense = 1\n".to_owned(),
-            "distribution" => "[[distribution]]\nnonsense = 1\n".to_owned(),
+            "distribution" | "s3" => format!("[[{section}]]\nnonsense = 1\n"),
+            "s3.identity" => "[[s3]]\n[[s3.identity]]\nnonsense = 1\n".to_owned(),
             name => format!("[{name}]\nnonsense = 1\n"),
         };
         let error = load(&text, bucket()).unwrap_err();
@@ -523,9 +579,15 @@ mod tests {
             "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
         ];
         let mut all = BTreeSet::new();
-        for name in sections.into_iter().chain(["distribution"]) {
+        let lists = ["distribution", "s3", "s3.identity"];
+        for name in sections.into_iter().chain(lists) {
             for key in keys(name) {
-                if name.is_empty() && (sections.contains(&&*key) || key == "distribution") {
+                let whole = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
+                if sections.contains(&&*whole) || lists.contains(&&*whole) {
                     continue;
                 }
                 all.insert((name.to_owned(), key));
@@ -586,6 +648,27 @@ mod tests {
     }
 
     #[test]
+    fn generated_names_end_in_the_suffix_and_a_default_exists() {
+        let text = "domain_suffix = 'Media.Example.com.'\ndefault_distribution = 'One'\n\
+            [[distribution]]\nid = 'One'\nbucket = 'x'\n";
+        let settings = load(text, bucket()).unwrap();
+        let names = settings.distributions.iter().map(|it| &it.domain_name[..]);
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["default.media.example.com", "one.media.example.com"]
+        );
+        assert_eq!(settings.default_distribution.as_deref(), Some("One"));
+        assert_eq!(
+            load("default_distribution = 'x'\n", bucket()).unwrap_err(),
+            "FILE:1: default_distribution: there is no distribution with the id x"
+        );
+        assert_eq!(
+            load("domain_suffix = '*.x'\n", bucket()).unwrap_err(),
+            "FILE:1: domain_suffix: \"*.x\" is not a host name"
+        );
+    }
+
+    #[test]
     fn entries_become_distributions() {
         let text = "apps = ['vod']\n[origin]\nendpoint = 'http://a:1'\n\
             [[distribution]]\nid = 'one'\nbucket = 's3://m/p'\nhosts = ['M.example.com', '*.m.org']\n\
@@ -605,8 +688,8 @@ mod tests {
             (Some("http://a:1"), "p/")
         );
         assert_eq!(
-            (b.endpoint.as_deref(), b.access),
-            (Some("https://b"), Access::Anonymous)
+            (b.endpoint.as_deref(), &b.access),
+            (Some("https://b"), &Access::Anonymous)
         );
         assert_eq!(
             (a.region.as_deref(), b.region.as_deref()),

@@ -15,6 +15,7 @@ pub mod player;
 pub mod rate;
 pub mod reply;
 pub mod sender;
+pub mod served;
 pub mod socket;
 pub mod stream;
 pub mod viewer;

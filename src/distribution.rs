@@ -31,7 +31,7 @@ pub mod record;
 pub mod streaming;
 
 pub use account::AccountId;
-pub use origin::{Access, OriginSpec, S3Bucket};
+pub use origin::{Access, Keys, OriginSpec, S3Bucket};
 pub use streaming::StreamingConfig;
 
 /// The application that CloudFront's streaming distributions had: application `cfx`, instance `st`.

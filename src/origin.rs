@@ -13,9 +13,9 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 
-use crate::distribution::OriginSpec;
+use crate::distribution::{OriginSpec, S3Bucket};
 use crate::units::ByteRange;
 
 pub mod directory;
@@ -125,29 +125,62 @@ pub struct Object {
     pub bytes: Bytes,
 }
 
-/// Opens the origin that `spec` describes, makes sure that it answers, counts what is asked of it in
-/// `meter`, and puts hedges and retries around that.
-///
-/// # Errors
-/// One clear line: the bucket or directory is missing, the credentials are refused, nothing
-/// answers at the endpoint.
-pub async fn connect(
-    spec: &OriginSpec,
-    tuning: &Tuning,
-    meter: &Arc<OriginMeter>,
-) -> Result<Arc<dyn Origin>, ConnectError> {
-    let meter = Arc::clone(meter);
-    match spec {
-        // Nothing to retry there: what a disk refuses once it refuses again.
-        OriginSpec::Directory(path) => {
-            Ok(Arc::new(Metered::new(DirectoryOrigin::open(path)?, meter)))
+/// Opens origins, for all distributions: they share one pool of connections, and one count.
+#[derive(Debug)]
+pub struct Origins {
+    tuning: Tuning,
+    meter: Arc<OriginMeter>,
+    clients: Arc<s3::Clients>,
+}
+
+impl Origins {
+    /// Nothing is read or asked yet. What is asked later is counted in `meter`.
+    pub fn new(tuning: Tuning, meter: Arc<OriginMeter>) -> Self {
+        Self {
+            clients: Arc::new(s3::Clients::new(&tuning)),
+            tuning,
+            meter,
         }
-        OriginSpec::S3(bucket) => {
-            let origin = S3Origin::connect(bucket, tuning).await;
-            origin.check().await?;
-            let hedges = Arc::clone(&meter.hedges);
-            let origin = Hedged::new(Metered::new(origin, meter), tuning.hedge, hedges);
-            Ok(Arc::new(Retrying::new(origin, tuning)))
+    }
+
+    /// The origin that `spec` describes, with hedges and retries around it. A bucket is not asked for
+    /// anything: one that cannot be reached holds up nobody, and shows when it is played from.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn open(&self, spec: &OriginSpec) -> Result<Arc<dyn Origin>, ConnectError> {
+        match spec {
+            // Nothing to retry there: what a disk refuses once it refuses again.
+            OriginSpec::Directory(path) => {
+                let directory = DirectoryOrigin::open(path)?;
+                Ok(Arc::new(Metered::new(directory, Arc::clone(&self.meter))))
+            }
+            OriginSpec::S3(bucket) => Ok(self.around(self.bucket(bucket))),
         }
+    }
+
+    /// The same, and makes sure that a bucket answers.
+    ///
+    /// # Errors
+    /// One clear line: the bucket or directory is missing, the credentials are refused, nothing
+    /// answers at the endpoint.
+    pub async fn connect(&self, spec: &OriginSpec) -> Result<Arc<dyn Origin>, ConnectError> {
+        let OriginSpec::S3(bucket) = spec else {
+            return self.open(spec);
+        };
+        let origin = self.bucket(bucket);
+        origin.check().boxed().await?;
+        Ok(self.around(origin))
+    }
+
+    fn bucket(&self, bucket: &S3Bucket) -> S3Origin {
+        S3Origin::new(bucket.clone(), Arc::clone(&self.clients))
+    }
+
+    fn around(&self, origin: S3Origin) -> Arc<dyn Origin> {
+        let hedges = Arc::clone(&self.meter.hedges);
+        let counted = Metered::new(origin, Arc::clone(&self.meter));
+        let hedged = Hedged::new(counted, self.tuning.hedge, hedges);
+        Arc::new(Retrying::new(hedged, &self.tuning))
     }
 }

@@ -1,6 +1,11 @@
 //! Starts everything, wires it together, and stops it.
 
+mod deploy;
+mod fixed;
+mod grace;
+mod metrics;
 mod purge;
+mod wanted;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -14,30 +19,27 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::deploy::Deploy;
 use self::purge::Purges;
 use crate::amf;
 use crate::api::{self, Api};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
-use crate::catalog::host::HostTable;
-use crate::catalog::{Freshness, Objects, Policy, Segment, SegmentCache};
+use crate::catalog::{Objects, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
 use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
-use crate::distribution::Distribution;
-use crate::distribution::host::HostPattern;
 use crate::http::port::Bounds;
 use crate::http::{self, Policies, Site};
 use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
-use crate::net::routes::{Route, Routes};
-use crate::net::seats::{REFUSALS_MAX, Room, Seats};
+use crate::net::routes::Routes;
+use crate::net::seats::{REFUSALS_MAX, Seats};
 use crate::net::stages::{Stage, Stages};
 use crate::net::workers::Workers;
-use crate::origin::{self, ConnectError, Origin, OriginMeter};
+use crate::origin::{ConnectError, Origin, OriginMeter, Origins};
 use crate::rtmp::chunk::ChunkLimits;
 use crate::rtmp::server::Limits;
-use crate::telemetry::metrics::Metrics;
 
 /// How long connections that were told to stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -88,7 +90,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let segments = segment_cache(&settings, limit, &tasks, disk.clone());
     let (meter, origin_meter) = (Arc::new(Meter::default()), Arc::new(OriginMeter::default()));
     let objects = objects(&settings, segments.clone(), &tasks, disk.as_ref());
-    let routes = routes(&settings, objects, &origin_meter).await?;
+    let routes = routes(&settings, objects);
+    let settings = Arc::new(settings);
     let limits = &settings.limits;
     let shared = Arc::new(Shared {
         rules: rules(&settings),
@@ -101,18 +104,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         ),
         meter: Arc::clone(&meter),
     });
-    let mut metrics = Metrics::new();
-    metrics.served(&meter);
-    metrics.origin(&origin_meter);
-    metrics.segments(&segments, settings.cache.memory);
-    metrics.objects(&shared.routes.objects);
-    metrics.read_ahead(&shared.routes.ahead);
-    if let Some(disk) = &disk {
-        metrics.disk(disk);
-    }
+    let origins = Origins::new(settings.origin.tuning(), Arc::clone(&origin_meter));
+    let _deploy = Deploy::start(Arc::clone(&settings), origins, Arc::clone(&shared)).await?;
     let tools = Api {
-        metrics: metrics.finish(),
-        cache: Some(Arc::new(purges(&settings, &shared))),
+        metrics: metrics::metrics(&settings, &shared, &origin_meter, &segments, disk.as_ref()),
+        cache: Some(Arc::new(Purges(Arc::clone(&shared)))),
         draining: shutdown.clone(),
     };
     let site = site(&settings, &shared, &shutdown);
@@ -225,40 +221,15 @@ fn objects(
     }
 }
 
-async fn routes(
-    settings: &Settings,
-    objects: Objects,
-    meter: &Arc<OriginMeter>,
-) -> Result<Routes, ServerError> {
-    let tuning = settings.origin.tuning();
-    let mut hosts = HostTable::new();
-    for distribution in &settings.distributions {
-        let origin = origin::connect(&distribution.origin, &tuning, meter).await?;
-        objects.set_policy(&distribution.id, policy(settings, distribution));
-        add_route(&mut hosts, distribution, &origin);
-    }
-    Ok(Routes {
-        hosts,
-        objects: Arc::new(objects),
-        background: Handle::current(),
-        ahead: Budget::new(settings.cache.read_ahead.min(settings.cache.memory / 4)),
-        policy: match settings.rtmp.enhanced {
-            Enhanced::Always => EnhancedPolicy::Always,
-            Enhanced::Negotiated => EnhancedPolicy::Negotiated,
-            Enhanced::Never => EnhancedPolicy::Never,
-        },
-    })
-}
-
-fn purges(settings: &Settings, shared: &Shared) -> Purges {
-    let ids = settings
-        .distributions
-        .iter()
-        .map(|distribution| distribution.id.clone());
-    Purges {
-        ids: ids.collect(),
-        objects: Arc::clone(&shared.routes.objects),
-    }
+/// Routes that lead nowhere until distributions are deployed.
+fn routes(settings: &Settings, objects: Objects) -> Routes {
+    let ahead = Budget::new(settings.cache.read_ahead.min(settings.cache.memory / 4));
+    let policy = match settings.rtmp.enhanced {
+        Enhanced::Always => EnhancedPolicy::Always,
+        Enhanced::Negotiated => EnhancedPolicy::Negotiated,
+        Enhanced::Never => EnhancedPolicy::Never,
+    };
+    Routes::new(Arc::new(objects), Handle::current(), ahead, policy)
 }
 
 /// The disk tier, where one is wanted and can be had.
@@ -283,14 +254,6 @@ fn disk_dir(settings: &Settings) -> PathBuf {
     configured.unwrap_or_else(|| settings.data_dir.join("cache"))
 }
 
-fn policy(settings: &Settings, distribution: &Distribution) -> Policy {
-    let freshness = distribution
-        .ttl
-        .map_or(Freshness::EachPlay, Freshness::TimeToLive);
-    let origin = format!("{:?}", distribution.origin);
-    Policy::new(freshness, settings.cache.negative_ttl, &origin)
-}
-
 /// How many viewers there may be: a quarter of the descriptors is for segments, some are kept back,
 /// and each viewer takes one.
 fn max_connections(settings: &Settings, limit: u64) -> u64 {
@@ -305,30 +268,6 @@ fn max_connections(settings: &Settings, limit: u64) -> u64 {
         );
     }
     wanted.min(possible)
-}
-
-fn add_route(hosts: &mut HostTable<Route>, distribution: &Distribution, origin: &Arc<dyn Origin>) {
-    let route = Route {
-        id: Arc::from(distribution.id.as_str()),
-        kind: distribution.kind,
-        enabled: distribution.enabled,
-        apps: distribution.apps.clone().into(),
-        origin: Arc::clone(origin),
-        room: Room::new(
-            distribution
-                .max_connections
-                .map_or(u64::MAX, |most| u64::from(most.get())),
-        ),
-        max_rate: distribution.max_rate,
-    };
-    let own = HostPattern::Exact(distribution.domain_name.clone());
-    for pattern in distribution.aliases.iter().chain([&own]) {
-        match pattern {
-            HostPattern::Any => hosts.set_default(route.clone()),
-            // The settings were checked: every name is valid and belongs to one distribution.
-            named => drop(hosts.insert(&named.to_string(), route.clone())),
-        }
-    }
 }
 
 fn rules(settings: &Settings) -> Rules {
@@ -372,8 +311,9 @@ struct BucketPolicies(Arc<Shared>);
 
 impl Policies for BucketPolicies {
     fn origin_for(&self, host: &str) -> Option<Arc<dyn Origin>> {
-        let route = self.0.routes.hosts.lookup(host)?;
-        route.enabled.then(|| Arc::clone(&route.origin))
+        let route = self.0.routes.lookup(host)?;
+        let terms = route.served.terms();
+        terms.enabled.then(|| Arc::clone(&terms.origin))
     }
 }
 

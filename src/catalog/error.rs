@@ -22,6 +22,9 @@ pub enum PlayError {
     /// A segment of it cannot be rendered.
     #[error(transparent)]
     Render(RenderError),
+    /// The distribution was disabled or deleted since the viewer connected.
+    #[error("the distribution is disabled")]
+    Disabled,
     /// This server is at fault, or out of memory, or stopping.
     #[error("{0}")]
     Internal(Arc<str>),
@@ -53,14 +56,14 @@ impl PlayError {
             Self::Media(_) | Self::Render(_) | Self::Origin(OriginError::OutOfRange) => {
                 Failure::FileStructureInvalid
             }
-            Self::Origin(_) | Self::Internal(_) => Failure::Failed,
+            Self::Origin(_) | Self::Disabled | Self::Internal(_) => Failure::Failed,
         }
     }
 
     /// Who has to do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::NotFound => Blame::Viewer,
+            Self::NotFound | Self::Disabled => Blame::Viewer,
             Self::Origin(error) => error.blame(),
             Self::Media(_) | Self::Render(_) => Blame::Operator,
             Self::Internal(_) => Blame::Us,

@@ -5,7 +5,7 @@
 //! there ([`HostTable`]). Spec/cloudfront.md, sections 1.2 and 1.5 to 1.7.
 
 use std::collections::HashMap;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::rtmp::status::Rejection;
 
@@ -150,6 +150,14 @@ fn is_label(label: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
 }
 
+/// Whether a canonical host says nothing of a distribution: it is an address, this machine, or empty.
+fn is_local(host: &str) -> bool {
+    host.is_empty()
+        || host == "localhost"
+        || host.parse::<Ipv4Addr>().is_ok()
+        || host.parse::<Ipv6Addr>().is_ok()
+}
+
 /// A pattern that is neither a host name nor `*.` before one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?} is neither a host name nor a wildcard of the form *.example.com")]
@@ -159,7 +167,8 @@ pub struct BadPattern {
 }
 
 /// Hosts and what they lead to: exact names before wildcards, longer wildcards before shorter
-/// ones, and last a default. What a lookup costs depends on the labels of the host, not on how
+/// ones, then the default of hosts that name nobody (addresses, this machine), and last a default for
+/// all. What a lookup costs depends on the labels of the host, not on how
 /// many hosts the table has.
 ///
 /// An exact name hides the wildcards that match it whatever it leads to: a disabled distribution
@@ -168,6 +177,7 @@ pub struct BadPattern {
 pub struct HostTable<T> {
     exact: HashMap<String, T>,
     below: HashMap<String, T>,
+    local: Option<T>,
     default: Option<T>,
 }
 
@@ -176,6 +186,7 @@ impl<T> Default for HostTable<T> {
         Self {
             exact: HashMap::new(),
             below: HashMap::new(),
+            local: None,
             default: None,
         }
     }
@@ -203,6 +214,12 @@ impl<T> HostTable<T> {
         Ok(map.insert(host, value))
     }
 
+    /// Lets addresses, `localhost` and players that name no host lead to `value`, unless the address
+    /// itself was inserted.
+    pub fn set_local(&mut self, value: T) {
+        self.local = Some(value);
+    }
+
     /// Lets every other host, and players that name none, lead to `value`.
     pub fn set_default(&mut self, value: T) {
         self.default = Some(value);
@@ -210,9 +227,12 @@ impl<T> HostTable<T> {
 
     /// What `host` leads to. Port, case and a trailing dot do not matter.
     pub fn lookup(&self, host: &str) -> Option<&T> {
-        canonical_host(host)
-            .and_then(|host| self.named(&host))
-            .or(self.default.as_ref())
+        let host = canonical_host(host).or_else(|| host.is_empty().then(String::new));
+        host.and_then(|host| {
+            self.named(&host)
+                .or(self.local.as_ref().filter(|_| is_local(&host)))
+        })
+        .or(self.default.as_ref())
     }
 
     fn named(&self, host: &str) -> Option<&T> {
@@ -418,6 +438,31 @@ mod tests {
         assert_eq!(table.lookup(&target.host), None);
         table.set_default(2);
         assert_eq!(table.lookup(&target.host), Some(&2));
+    }
+
+    #[test]
+    fn who_names_nobody_comes_to_the_local_default() {
+        let mut table = HostTable::new();
+        table.insert("192.0.2.1", "address").unwrap();
+        table.set_local("local");
+        let lookup = |table: &HostTable<&'static str>, host| table.lookup(host).copied();
+        for host in [
+            "",
+            "127.0.0.1",
+            "203.0.113.9:1935",
+            "[::1]:1935",
+            "2001:db8::1",
+            "LocalHost.",
+        ] {
+            assert_eq!(lookup(&table, host), Some("local"), "{host}");
+        }
+        assert_eq!(lookup(&table, "192.0.2.1:80"), Some("address"));
+        for host in ["example.com", "a.localhost", "1.2.3", "not a host"] {
+            assert_eq!(lookup(&table, host), None, "{host}");
+        }
+        table.set_default("any");
+        assert_eq!(lookup(&table, "example.com"), Some("any"));
+        assert_eq!(lookup(&table, "::1"), Some("local"));
     }
 
     #[test]

@@ -110,6 +110,15 @@ impl Objects {
         policies.insert(distribution.into(), policy);
     }
 
+    /// Forgets how the names of a distribution are looked up: it is gone.
+    pub fn remove_policy(&self, distribution: &str) {
+        let mut policies = self
+            .policies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        policies.remove(distribution);
+    }
+
     fn policy(&self, distribution: &str) -> Policy {
         let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
         policies.get(distribution).copied().unwrap_or_default()

@@ -96,6 +96,14 @@ pub(super) struct Args {
     )]
     drain_limit: Option<Duration>,
 
+    /// What generated domain names end in [default: streamfront.localhost].
+    #[arg(long, env = "STREAMFRONT_DOMAIN_SUFFIX", value_name = "HOST")]
+    domain_suffix: Option<String>,
+
+    /// Which distribution answers addresses, localhost and players that name no host.
+    #[arg(long, env = "STREAMFRONT_DEFAULT_DISTRIBUTION", value_name = "ID")]
+    default_distribution: Option<String>,
+
     /// What to log [default: info]; without it RUST_LOG counts, and may name modules.
     #[arg(long, env = "STREAMFRONT_LOG_LEVEL", value_enum)]
     log_level: Option<LogLevel>,
@@ -112,6 +120,8 @@ impl Args {
             apps: self.app.clone(),
             data_dir: self.data_dir.clone(),
             drain_limit: self.drain_limit,
+            domain_suffix: self.domain_suffix.clone(),
+            default_distribution: self.default_distribution.clone(),
             rtmp_listen: self.rtmp,
             http_listen: self.http,
             api_listen: self.api,
@@ -178,6 +188,8 @@ mod tests {
             "--cache-memory=64MiB",
             "--cache-disk=2GiB",
             "--drain-limit=5s",
+            "--domain-suffix=x.y",
+            "--default-distribution=E1",
             "--log-level=debug",
             "--log-format=json",
         ]);
@@ -186,6 +198,8 @@ mod tests {
             apps: Some(vec!["a/b".into(), "c".into(), "d".into()]),
             data_dir: Some("/d".into()),
             drain_limit: Some(Duration::from_secs(5)),
+            domain_suffix: Some("x.y".into()),
+            default_distribution: Some("E1".into()),
             rtmp_listen: Some("127.0.0.1:1".parse().unwrap()),
             http_listen: Some("[::1]:2".parse().unwrap()),
             api_listen: Some("127.0.0.1:3".parse().unwrap()),

@@ -60,6 +60,11 @@ impl Entry {
             self.region.as_ref().or(shared.region.as_ref()),
             self.anonymous.unwrap_or(shared.anonymous),
         )?;
+        let domain_name = format!(
+            "{}.{}",
+            self.id.to_ascii_lowercase(),
+            settings.domain_suffix
+        );
         let aliases = self.hosts.iter().map(|host| HostPattern::parse(host));
         Ok(Distribution {
             kind: match self.kind {
@@ -75,6 +80,7 @@ impl Entry {
             ),
             max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
             ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
+            domain_name,
             ..Distribution::new(&self.id, origin)
         })
     }
@@ -93,12 +99,14 @@ pub(super) fn default_distribution(
         shared.anonymous,
     )?;
     let limits = &settings.limits;
+    let default = Distribution::default_for(origin);
     Ok(Distribution {
+        domain_name: format!("{}.{}", default.id, settings.domain_suffix),
         apps: settings.apps.clone(),
         max_connections: NonZeroU32::new(limits.max_connections_per_distribution),
         max_rate: NonZeroU64::new(limits.max_rate),
         ttl: settings.cache.ttl,
-        ..Distribution::default_for(origin)
+        ..default
     })
 }
 

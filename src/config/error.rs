@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::distribution::DistributionError;
-
 /// Why the settings cannot be used. One line each; the operator is to blame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -30,7 +28,8 @@ pub enum ConfigError {
     /// No bucket and no distribution.
     #[error(
         "nothing to serve: give --bucket s3://NAME or --bucket DIRECTORY, or a file with \
-         bucket or [[distribution]] by --config"
+         bucket or [[distribution]] by --config; or an access key, to create distributions by the \
+         API: STREAMFRONT_ACCESS_KEY_ID and STREAMFRONT_SECRET_ACCESS_KEY"
     )]
     NothingToServe,
 }
@@ -90,16 +89,14 @@ impl Source {
         }
     }
 
-    /// An error about the distribution number `index` of the file, from 0.
-    pub(super) fn wrong_entry(&self, index: usize, error: &DistributionError) -> ConfigError {
-        let headers = self
-            .lines()
-            .filter(|(_, line)| header(line) == Some("distribution"));
+    /// An error about the entry number `index`, from 0, of the list `[[name]]`.
+    pub(super) fn wrong_entry(&self, name: &str, index: usize, cause: &str) -> ConfigError {
+        let headers = self.lines().filter(|(_, line)| header(line) == Some(name));
         let line = headers.map(|(number, _)| number).nth(index);
         ConfigError::Setting {
             place: line.map_or(String::new(), |line| self.place(line)),
-            key: "distribution".to_owned(),
-            cause: error.to_string(),
+            key: name.to_owned(),
+            cause: cause.to_owned(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Who is connected, to which distribution, and what they may get of it.
 
 use std::collections::HashSet;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,10 +8,10 @@ use tokio::runtime::Handle;
 use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::Meter;
+use super::served::Served;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
-use crate::origin::Origin;
 use crate::render::Rendering;
 
 /// Whether codecs are sent that need Enhanced RTMP.
@@ -30,10 +29,10 @@ pub enum EnhancedPolicy {
 /// One viewer, once their connect was accepted.
 #[derive(Debug)]
 pub struct Viewer {
-    /// Id of the distribution.
-    pub distribution: Arc<str>,
-    /// Where its objects are.
-    pub origin: Arc<dyn Origin>,
+    /// Whose viewer they are. What it serves is looked up at each play, for it may change.
+    pub distribution: Arc<Served>,
+    /// How often the distribution had sent its viewers away when this one came.
+    pub round: u32,
     /// How names become objects.
     pub objects: Arc<Objects>,
     /// Where work for this viewer runs that waits or computes: not on the threads that deliver.
@@ -46,8 +45,6 @@ pub struct Viewer {
     pub policy: EnhancedPolicy,
     /// FourCCs that the client announced; `*` is every one.
     pub announced: HashSet<String>,
-    /// Bytes a second that they may be sent, if that is capped.
-    pub max_rate: Option<NonZeroU64>,
     /// Where what they are served is counted.
     pub meter: Arc<Meter>,
 }
@@ -56,16 +53,26 @@ impl Viewer {
     /// Opens the object that a stream name means.
     ///
     /// # Errors
-    /// There is none, it cannot be read, or no track of it may be sent to this viewer.
+    /// There is none, it cannot be read, no track of it may be sent to this viewer, or the
+    /// distribution is disabled.
     pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
+        let terms = self.distribution.terms();
+        if !terms.enabled {
+            return Err(PlayError::Disabled);
+        }
         // A name that cannot be a key names no object; it never reaches the origin.
         let name = StreamName::parse(&self.app_rest, name).map_err(|_| PlayError::NotFound)?;
         let object = self
             .objects
-            .open(&self.distribution, &self.origin, &name)
+            .open(self.distribution.id(), &terms.origin, &name)
             .await?;
         let rendering = self.rendering(object.info())?;
         Ok(Opened { object, rendering })
+    }
+
+    /// Whether the distribution has sent its viewers away since this one came.
+    pub fn is_sent_away(&self) -> bool {
+        self.distribution.round() != self.round
     }
 
     fn rendering(&self, info: &MediaInfo) -> Result<Rendering, MediaError> {

@@ -26,18 +26,44 @@ pub struct S3Bucket {
     pub endpoint: Option<String>,
     /// The region; where there is none, as with `endpoint`.
     pub region: Option<String>,
+    /// The region that the bucket's domain name says. It counts where there is no other, and the
+    /// server is Amazon's.
+    pub amazon_region: Option<String>,
     /// Whose credentials are used.
     pub access: Access,
 }
 
 /// Whose credentials an origin is read with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Access {
     /// Those that every AWS tool would find: environment, profile, container or instance role.
     #[default]
     Chain,
     /// None: the objects are public.
     Anonymous,
+    /// These.
+    Keys(Keys),
+}
+
+/// An access key with its secret, which is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Keys {
+    /// Whose it is, for as long as only the key is exchanged for another: the id of an origin access
+    /// identity, or empty for the server's own.
+    pub holder: String,
+    /// The access key's id.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("holder", &self.holder)
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OriginSpec {
@@ -72,8 +98,36 @@ impl OriginSpec {
             },
             endpoint: None,
             region: None,
+            amazon_region: None,
             access: Access::default(),
         }))
+    }
+}
+
+impl OriginSpec {
+    /// Which objects it means and as whom they are read, in words that stay the same from version to
+    /// version and hold no secret: what is cached of one place is never taken for another's.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Directory(path) => format!("directory\n{}", path.display()),
+            Self::S3(bucket) => {
+                let whose = match &bucket.access {
+                    Access::Chain => "chain",
+                    Access::Anonymous => "anonymous",
+                    Access::Keys(keys) => &format!("keys {}", keys.holder),
+                };
+                let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
+                let endpoint = or_none(&bucket.endpoint);
+                let region = or_none(
+                    bucket
+                        .region
+                        .as_ref()
+                        .map_or(&bucket.amazon_region, |_| &bucket.region),
+                );
+                let (name, prefix) = (&bucket.name, &bucket.prefix);
+                format!("s3\n{endpoint}\n{region}\n{name}\n{prefix}\n{whose}")
+            }
+        }
     }
 }
 
@@ -162,6 +216,39 @@ mod tests {
         ] {
             assert!(OriginSpec::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_shown_nowhere_and_change_no_identity() {
+        let with = |holder: &str, secret: &str| {
+            let mut bucket = s3("s3://media");
+            bucket.access = Access::Keys(Keys {
+                holder: holder.into(),
+                access_key_id: format!("id of {secret}"),
+                secret_access_key: secret.into(),
+            });
+            OriginSpec::S3(bucket)
+        };
+        let shown = format!("{:?} {}", with("E1", "hush"), with("E1", "hush"));
+        assert!(shown.contains("id of hush"), "{shown}");
+        assert!(!shown.replace("id of hush", "").contains("hush"), "{shown}");
+        assert_eq!(
+            with("E1", "hush").identity(),
+            with("E1", "other").identity()
+        );
+        let plain = OriginSpec::S3(s3("s3://media"));
+        let mut all = vec![
+            plain.identity(),
+            with("", "hush").identity(),
+            with("E1", "hush").identity(),
+            OriginSpec::S3(s3("s3://media/a")).identity(),
+            OriginSpec::S3(s3("s3://other")).identity(),
+            OriginSpec::parse("media").unwrap().identity(),
+        ];
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 6);
+        assert_eq!(plain.identity(), "s3\n\n\nmedia\n\nchain");
     }
 
     #[test]

@@ -62,6 +62,9 @@ const MAX_LENGTHS: usize = 8;
 /// opens and deletes streams in a loop asks the origin no faster than it answers.
 const MAX_LEFTOVERS: usize = 8;
 
+/// What a viewer is told whose distribution is disabled.
+const DISABLED: &str = "the distribution is disabled";
+
 /// Where a connection stands when it can do nothing more without waiting.
 #[derive(Debug, Clone, Copy)]
 struct Standstill {
@@ -89,6 +92,8 @@ pub struct Connection<'a> {
     buffer: Duration,
     /// The word that connect was refused with.
     rejected: Option<&'static str>,
+    /// Whether the viewer was told that the connection ends, because the distribution is disabled.
+    leaving: bool,
     started: Instant,
     /// When the viewer last said something, or a stream last ended.
     heard: Instant,
@@ -124,6 +129,7 @@ impl<'a> Connection<'a> {
             leftovers: FuturesUnordered::new(),
             buffer: DEFAULT_BUFFER,
             rejected: None,
+            leaving: false,
             started: now,
             heard: now,
             blocked: None,
@@ -141,14 +147,18 @@ impl<'a> Connection<'a> {
         self.account.ends(&end);
         let sent = self.sender.total_sent();
         match &end {
-            End::Violation(_) | End::NoConnect(_) | End::Idle(_) | End::Stalled(_) => {
+            End::Violation(_)
+            | End::NoConnect(_)
+            | End::Idle(_)
+            | End::Stalled(_)
+            | End::Disabled => {
                 info!(sent, "closed: {end}");
             }
             _ => debug!(sent, "{end}"),
         }
         let (socket, shared) = (self.socket, self.shared);
         let limit = match end {
-            End::Rejected(_) => LINGER,
+            End::Rejected(_) | End::Disabled => LINGER,
             End::Drained if self.streams.is_empty() => LINGER,
             End::Drained => LAST_BYTES,
             _ => return,
@@ -164,11 +174,12 @@ impl<'a> Connection<'a> {
         let mut alarm = std::pin::pin!(Alarm::new(self.shared));
         loop {
             let now = Instant::now();
-            let stage = alarm.as_mut().stage();
+            let stage = alarm.as_mut().moment().stage();
             if stage == Stage::Stopping {
                 return Err(End::Stopping);
             }
             self.events();
+            self.leave();
             self.server.check()?;
             let Standstill { blocked, wake } = self.advance(now).await?;
             self.settle();
@@ -177,6 +188,9 @@ impl<'a> Connection<'a> {
             }
             if let Some(word) = self.rejected.filter(|_| self.sender.is_idle()) {
                 return Err(End::Rejected(word));
+            }
+            if self.leaving && self.sender.is_idle() {
+                return Err(End::Disabled);
             }
             if stage == Stage::Draining && self.is_done() {
                 return Err(End::Drained);
@@ -204,6 +218,30 @@ impl<'a> Connection<'a> {
                 Woken::Other => {}
             }
         }
+    }
+
+    /// Ends what plays and tells the viewer so, once their distribution has sent them away. The
+    /// connection ends when they have been sent that.
+    fn leave(&mut self) {
+        let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.is_sent_away()) else {
+            return;
+        };
+        if self.leaving {
+            return;
+        }
+        self.leaving = true;
+        let now = Instant::now();
+        for stream in self.streams.iter_mut() {
+            let mut cx = Context {
+                viewer,
+                server: &mut self.server,
+                sender: &mut self.sender,
+                rate: &self.account.rate,
+                now,
+            };
+            stream.break_off(&mut cx);
+        }
+        self.server.close_connect(DISABLED);
     }
 
     /// Reads what is there. The kernel's buffer is the only one that a viewer can fill.

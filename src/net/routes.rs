@@ -1,8 +1,14 @@
 //! From what a connect says to the viewer that it makes: host, application, distribution.
+//!
+//! The table of names changes while it is read. A change makes a new one beside the old and puts it
+//! in its place ([`Routes::replace`]); a lookup takes whichever is there and no lock. What changes of
+//! a distribution but its names is in its [`Served`], which stays the same from its first day to its
+//! last.
 
-use std::num::NonZeroU64;
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use super::seats::{Place, Room};
@@ -10,36 +16,34 @@ use crate::catalog::Objects;
 use crate::catalog::host::{ConnectTarget, HostTable};
 use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
+use crate::delivery::served::Served;
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
-use crate::origin::Origin;
 use crate::rtmp::command::Connect;
 use crate::rtmp::status::Rejection;
 
-/// A distribution that this server answers for, with its open origin.
+/// A distribution that this server answers for, with the room for its connections.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Its id.
-    pub id: Arc<str>,
-    /// What it is for.
-    pub kind: Kind,
-    /// Whether viewers are let in.
-    pub enabled: bool,
-    /// Application names, `app/instance`.
-    pub apps: Arc<[String]>,
-    /// Where its objects are.
-    pub origin: Arc<dyn Origin>,
+    /// What it serves.
+    pub served: Arc<Served>,
     /// Its connections.
     pub room: Arc<Room>,
-    /// Bytes a second that one viewer may be sent, if that is capped.
-    pub max_rate: Option<NonZeroU64>,
 }
 
-/// All distributions, by host name.
+/// All distributions at one moment.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Which distribution a host leads to. Disabled ones keep their names.
+    pub hosts: HostTable<Route>,
+    /// The distributions by id.
+    pub ids: HashMap<Arc<str>, Arc<Served>>,
+}
+
+/// What leads viewers to distributions.
 #[derive(Debug)]
 pub struct Routes {
-    /// Which distribution a host leads to.
-    pub hosts: HostTable<Route>,
+    table: ArcSwap<Table>,
     /// How names become objects.
     pub objects: Arc<Objects>,
     /// Where work for viewers runs that waits or computes.
@@ -51,6 +55,37 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Routes that lead nowhere yet.
+    pub fn new(
+        objects: Arc<Objects>,
+        background: Handle,
+        ahead: Budget,
+        policy: EnhancedPolicy,
+    ) -> Self {
+        Self {
+            table: ArcSwap::default(),
+            objects,
+            background,
+            ahead,
+            policy,
+        }
+    }
+
+    /// Takes another table from now on; running connections go on.
+    pub fn replace(&self, table: Table) {
+        self.table.store(Arc::new(table));
+    }
+
+    /// All distributions now.
+    pub fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// The distribution that answers to `host`, enabled or not.
+    pub fn lookup(&self, host: &str) -> Option<Route> {
+        self.table.load().hosts.lookup(host).cloned()
+    }
+
     /// The viewer that a connect makes, and their place at the distribution.
     ///
     /// # Errors
@@ -62,27 +97,28 @@ impl Routes {
     ) -> Result<(Viewer, Place), Rejection> {
         let tc_url = Some(connect.tc_url()).filter(|url| !url.is_empty());
         let host = ConnectTarget::host_of(tc_url)?;
-        let route = self
-            .hosts
-            .lookup(&host)
-            .filter(|route| route.enabled)
-            .ok_or(Rejection::DistributionNotFound)?;
-        if route.kind != Kind::Streaming {
+        let route = self.lookup(&host).ok_or(Rejection::DistributionNotFound)?;
+        // Before the terms: who is let in by the old ones goes with those who were here.
+        let round = route.served.round();
+        let terms = route.served.terms();
+        if !terms.enabled {
+            return Err(Rejection::DistributionNotFound);
+        }
+        if terms.kind != Kind::Streaming {
             return Err(Rejection::DistributionTypeMismatch);
         }
-        let target = ConnectTarget::parse(connect.app(), tc_url, &route.apps)?;
+        let target = ConnectTarget::parse(connect.app(), tc_url, &terms.apps)?;
         let place = route.room.enter().ok_or(Rejection::DistributionFull)?;
         let viewer = Viewer {
-            distribution: Arc::clone(&route.id),
-            origin: Arc::clone(&route.origin),
+            round,
             objects: Arc::clone(&self.objects),
             background: self.background.clone(),
             ahead: self.ahead.clone(),
             app_rest: target.folder,
             policy: self.policy,
             announced: announced(connect),
-            max_rate: route.max_rate,
             meter: Arc::clone(meter),
+            distribution: Arc::clone(&route.served),
         };
         Ok((viewer, place))
     }

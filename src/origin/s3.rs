@@ -2,11 +2,12 @@
 //!
 //! One request is one try: asking again is [`super::Retrying`]'s work.
 
-use aws_sdk_s3::Client;
-use futures_util::future::{BoxFuture, FutureExt};
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{Condition, ConnectError, Origin, OriginError, Read, Tuning, key};
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::OnceCell;
+
+use super::{Condition, ConnectError, Origin, OriginError, Read, key};
 use crate::distribution::S3Bucket;
 use crate::units::ByteRange;
 
@@ -14,6 +15,9 @@ mod answer;
 mod client;
 mod refusal;
 
+pub use client::Clients;
+
+use client::S3Client;
 use refusal::Refusal;
 
 /// Asked for at start to learn whether the bucket can be read. Nobody has it; if somebody has, it
@@ -21,27 +25,27 @@ use refusal::Refusal;
 const PROBE_KEY: &str = ".streamfront-probe";
 
 /// A bucket on an S3 server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct S3Origin {
-    client: Client,
-    bucket: String,
-    prefix: String,
-    endpoint: String,
-    idle_timeout: Duration,
+    bucket: S3Bucket,
+    clients: Arc<Clients>,
+    client: OnceCell<Arc<S3Client>>,
 }
 
 impl S3Origin {
-    /// Sets up a client for `bucket`. Sends nothing to the server yet; may ask the metadata
-    /// service of a cloud machine for its region, for a second or two.
-    pub async fn connect(bucket: &S3Bucket, tuning: &Tuning) -> Self {
-        let (client, endpoint) = client::client(bucket, tuning).await;
+    /// Describes the bucket. The client is looked for when the first object is read: that may ask
+    /// the metadata service of a cloud machine, for a second or two.
+    pub fn new(bucket: S3Bucket, clients: Arc<Clients>) -> Self {
         Self {
-            client,
-            bucket: bucket.name.clone(),
-            prefix: bucket.prefix.clone(),
-            endpoint,
-            idle_timeout: tuning.idle_timeout,
+            bucket,
+            clients,
+            client: OnceCell::new(),
         }
+    }
+
+    async fn client(&self) -> &S3Client {
+        let client = self.client.get_or_init(|| self.clients.get(&self.bucket));
+        client.await
     }
 
     /// Whether the bucket is there and may be read. Needs no right but that to read objects: asks
@@ -55,8 +59,8 @@ impl S3Origin {
             Ok(_) => return Ok(()),
             Err(refusal) => refusal,
         };
-        let bucket = self.bucket.clone();
-        let endpoint = self.endpoint.clone();
+        let bucket = self.bucket.name.clone();
+        let endpoint = self.client().await.place.clone();
         match refusal {
             Refusal::NotModified
             | Refusal::Read(
@@ -95,10 +99,12 @@ impl S3Origin {
             return Err(Refusal::Read(OriginError::OutOfRange));
         }
         let request = self
+            .client()
+            .await
             .client
             .get_object()
-            .bucket(&self.bucket)
-            .key(format!("{}{key}", self.prefix))
+            .bucket(&self.bucket.name)
+            .key(format!("{}{key}", self.bucket.prefix))
             // The last byte is counted in (RFC 9110, section 14.1.2).
             .range(format!("bytes={}-{}", range.start, range.end - 1));
         let request = match condition {
@@ -108,7 +114,7 @@ impl S3Origin {
         };
         let answer = request.send().await.map_err(|error| Refusal::of(&error))?;
         // A server that does not know If-None-Match sends the object: no harm but the bytes.
-        answer::receive(answer, range, condition, self.idle_timeout)
+        answer::receive(answer, range, condition, self.clients.idle_timeout())
             .await
             .map(Read::Bytes)
             .map_err(Refusal::Read)
@@ -141,11 +147,12 @@ impl Origin for S3Origin {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::{ETag, Object, Retrying};
+    use super::super::{ETag, Object, Retrying, Tuning};
     use super::*;
     use crate::distribution::{Access, OriginSpec};
 
@@ -188,7 +195,7 @@ mod tests {
         };
         let bucket = bucket(&format!("http://{address}"));
         Server {
-            origin: S3Origin::connect(&bucket, &tuning).await,
+            origin: S3Origin::new(bucket, Arc::new(Clients::new(&tuning))),
             heads,
         }
     }
@@ -388,7 +395,7 @@ mod tests {
             refusal("403 Forbidden", "InvalidAccessKeyId"),
         ])
         .await;
-        let endpoint = server.origin.endpoint.clone();
+        let endpoint = server.origin.bucket.endpoint.clone().unwrap();
         assert_eq!(server.origin.check().await, Ok(()));
         assert_eq!(server.origin.check().await, Ok(()));
         assert_eq!(

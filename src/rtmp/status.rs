@@ -9,7 +9,7 @@ mod data;
 mod reply;
 mod stream;
 
-pub use connect::{Rejection, connect_error, connect_result};
+pub use connect::{Rejection, connect_closed, connect_error, connect_result};
 pub use data::{METADATA_MAX, metadata, sample_access};
 pub use reply::{call_failed, error, on_bw_done, on_fc_subscribe, result};
 pub use stream::Status;

@@ -1,20 +1,16 @@
 //! Purges, from the API to the catalog.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::api::{self, Purged, What};
-use crate::catalog::{Objects, Purge};
+use crate::catalog::Purge;
+use crate::net::listener::Shared;
 
 /// The objects of all distributions, to be forgotten by name.
 #[derive(Debug)]
-pub(super) struct Purges {
-    /// The distributions that there are.
-    pub(super) ids: HashSet<String>,
-    pub(super) objects: Arc<Objects>,
-}
+pub(super) struct Purges(pub(super) Arc<Shared>);
 
 impl api::Purge for Purges {
     fn purge<'a>(
@@ -23,14 +19,15 @@ impl api::Purge for Purges {
         what: &'a What,
     ) -> BoxFuture<'a, Option<Purged>> {
         async move {
-            if distribution.is_some_and(|id| !self.ids.contains(id)) {
+            let routes = &self.0.routes;
+            if distribution.is_some_and(|id| !routes.table().ids.contains_key(id)) {
                 return None;
             }
             let what = match what {
                 What::Key(key) => Purge::Key(key.clone()),
                 What::Prefix(prefix) => Purge::Prefix(prefix.clone()),
             };
-            let purged = self.objects.purge(distribution, what).await;
+            let purged = routes.objects.purge(distribution, what).await;
             Some(Purged {
                 objects: purged.objects as u64,
                 durable: purged.durable,

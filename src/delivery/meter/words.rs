@@ -51,7 +51,8 @@ words! {
         NoTrack = "no_track",
         /// The origin or this server failed.
         Failed = "failed",
-        /// It was not even tried: the server stops, or the playlist is full.
+        /// It was not even tried: the server stops, the distribution is disabled, or the playlist is
+        /// full.
         Refused = "refused",
     }
 }
@@ -93,6 +94,8 @@ words! {
         Idle = "idle",
         /// The viewer took no byte for too long.
         Stalled = "stalled",
+        /// Its distribution was disabled or deleted, and the grace is over.
+        Disabled = "disabled",
         /// The server stops, and nothing played any more.
         Drained = "drained",
         /// The server stops.

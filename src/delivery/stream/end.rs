@@ -72,6 +72,14 @@ impl Stream {
         }
     }
 
+    /// Ends what plays and what waits, at a message end: the distribution is disabled (rule 13).
+    pub fn break_off(&mut self, cx: &mut Context<'_>) {
+        if self.is_open() {
+            self.playlist.clear();
+            self.fail(cx, &PlayError::Disabled);
+        }
+    }
+
     /// The count of what is being opened, or else plays.
     fn count(&mut self) -> Option<&mut PlayCount> {
         let opening = self.opening.as_mut().map(|beginning| &mut beginning.count);

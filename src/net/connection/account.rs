@@ -90,6 +90,7 @@ impl Account {
             End::NoConnect(_) => Close::NoConnect,
             End::Idle(_) => Close::Idle,
             End::Stalled(_) => Close::Stalled,
+            End::Disabled => Close::Disabled,
             End::Drained => Close::Drained,
             End::Stopping => Close::Stopping,
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::FutureExt;
 use tracing::{debug, info};
 
-use super::{Connection, MAX_LENGTHS};
+use super::{Connection, DISABLED, MAX_LENGTHS};
 use crate::catalog::PlayError;
 use crate::delivery::job::{self, Opened, Slot};
 use crate::delivery::rate::Rate;
@@ -67,10 +67,10 @@ impl Connection<'_> {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
         match refusal.and_then(|()| self.shared.routes.admit(connect, &self.shared.meter)) {
             Ok((viewer, place)) => {
-                let rate = Rate::new(viewer.max_rate, Instant::now());
+                let rate = Rate::new(viewer.distribution.terms().max_rate, Instant::now());
                 self.account.admitted(rate, place);
                 info!(
-                    distribution = %viewer.distribution,
+                    distribution = %viewer.distribution.id(),
                     app = connect.app(),
                     tc_url = connect.tc_url(),
                     page_url = connect.page_url(),
@@ -93,12 +93,18 @@ impl Connection<'_> {
 
     /// Whether a new play may begin; tells the viewer where not.
     fn may_play(&mut self, stream: u32, name: &str) -> bool {
-        let stopping = self.shared.stages.is_draining();
-        if stopping {
-            self.shared.meter.play_refused();
-            reply::refused(&mut self.server, stream, name, "the server is stopping");
-        }
-        !stopping
+        let viewer = self.viewer.as_ref();
+        let reason = if self.shared.stages.is_draining() {
+            "the server is stopping"
+        } else if viewer.is_some_and(|viewer| !viewer.distribution.terms().enabled) || self.leaving
+        {
+            DISABLED
+        } else {
+            return true;
+        };
+        self.shared.meter.play_refused();
+        reply::refused(&mut self.server, stream, name, reason);
+        false
     }
 
     /// Calls a command of a stream. A stream comes into being with its first command; the protocol

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::READ_BYTES;
 use crate::rtmp::server::Violation;
 
-/// How long a refused viewer, or one who plays nothing when the server stops, may take to read the
+/// How long a refused viewer, one whose distribution was disabled, or one who plays nothing when the server stops, may take to read the
 /// last answer: a close with unread commands would be a reset, which overtakes it.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -33,6 +33,8 @@ pub(super) enum End {
     Idle(Duration),
     #[error("the viewer took no byte for {0:?}")]
     Stalled(Duration),
+    #[error("the distribution was disabled")]
+    Disabled,
     #[error("the server stops, and nothing plays any more")]
     Drained,
     #[error("the server stops")]

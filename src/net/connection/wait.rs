@@ -20,7 +20,7 @@ use super::{Connection, MAX_LEFTOVERS};
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Opened};
 use crate::net::listener::Shared;
-use crate::net::stages::{Stage, Stages};
+use crate::net::stages::{Moment, Stages};
 
 /// What ended a wait.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pin_project! {
     /// What wakes a connection beside its socket and its jobs.
     pub(super) struct Alarm<'a> {
         stages: &'a Stages,
-        seen: Stage,
+        seen: Moment,
         listening: bool,
         #[pin]
         sleep: Sleep,
@@ -52,20 +52,20 @@ impl<'a> Alarm<'a> {
     pub(super) fn new(shared: &'a Shared) -> Self {
         Self {
             changed: shared.stages.changed(),
-            seen: shared.stages.stage(),
+            seen: shared.stages.moment(),
             stages: &shared.stages,
             listening: false,
             sleep: sleep_until(Instant::now().into()),
         }
     }
 
-    /// The stage of the server; from here on the next one wakes.
-    pub(super) fn stage(self: Pin<&mut Self>) -> Stage {
+    /// The stage of the server and the calls so far; from here on the next change wakes.
+    pub(super) fn moment(self: Pin<&mut Self>) -> Moment {
         let mut alarm = self.project();
-        let stage = alarm.stages.stage();
-        if stage != *alarm.seen {
+        let moment = alarm.stages.moment();
+        if moment != *alarm.seen {
             alarm.changed.set(alarm.stages.changed());
-            *alarm.seen = alarm.stages.stage();
+            *alarm.seen = alarm.stages.moment();
             *alarm.listening = false;
         }
         *alarm.seen
@@ -73,7 +73,7 @@ impl<'a> Alarm<'a> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         let mut alarm = self.project();
-        if alarm.stages.stage() != *alarm.seen {
+        if alarm.stages.moment() != *alarm.seen {
             return Poll::Ready(());
         }
         // Looking again would lock what all connections share, and a task has one waker for life.

@@ -1,11 +1,17 @@
-//! A client of the S3 server that holds a bucket, set up as every AWS tool is.
+//! Clients of the S3 servers that hold buckets, set up as every AWS tool is.
 //!
 //! Settings come from the environment, the shared configuration files and the machine's role, by
 //! the SDK's own chains; what is decided here is only what the SDK leaves open or what this server
 //! does itself: retries are in [`super::super::retry`], stalled bodies are found in
 //! [`super::answer`], a server that is not Amazon's is addressed path style, and the metadata
-//! service of a cloud machine, which is asked last, may hold up the start for a moment only.
+//! service of a cloud machine, which is asked last, may hold up the first read for a moment only.
+//!
+//! There may be thousands of buckets. The settings are read once ([`Base`]), all clients share one pool
+//! of connections, and buckets on one server that are read as one holder share a client, which is made
+//! at the first read and lives as long as one of them does.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -20,10 +26,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
-    RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    Credentials, IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedCredentialsProvider, SharedHttpClient,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
+use futures_util::future::FutureExt;
+use tokio::sync::OnceCell;
 
 use crate::distribution::{Access, S3Bucket};
 
@@ -37,65 +46,193 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// answer names the right one.
 const FALLBACK_REGION: &str = "us-east-1";
 
-/// A client, and the address that it speaks to, for messages.
-pub(super) async fn client(bucket: &S3Bucket, tuning: &Tuning) -> (Client, String) {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let shared = shared_config(bucket, tuning, &http).await;
-    let endpoint = endpoint(&shared);
-    let foreign = endpoint.as_deref().is_some_and(|url| !is_amazon(url));
-    let mut config = aws_sdk_s3::config::Builder::from(&shared)
-        .force_path_style(foreign)
-        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        // Checksums are of whole objects; a range has none.
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    let mut region = shared.region().cloned();
-    if !foreign && configured_region(bucket).await.is_none() {
-        region = own_region(&http).await.or(region);
-        config.set_region(region.clone());
-    }
-    if bucket.access == Access::Anonymous {
-        config = config.allow_no_auth();
-    }
-    let place = endpoint.unwrap_or_else(|| {
-        let region = region.as_ref().map_or(FALLBACK_REGION, AsRef::as_ref);
-        format!("Amazon S3 ({region})")
-    });
-    (Client::from_conf(config.build()), place)
+/// Names the source of configured keys in the SDK's messages.
+const PROVIDER: &str = "streamfront";
+
+/// A client of a server.
+#[derive(Debug)]
+pub(super) struct S3Client {
+    pub(super) client: Client,
+    /// What it speaks to, for messages.
+    pub(super) place: String,
 }
 
-async fn shared_config(bucket: &S3Bucket, tuning: &Tuning, http: &SharedHttpClient) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(tuning.connect_timeout)
-        .read_timeout(tuning.answer_timeout)
-        .build();
-    let provider = ProviderConfig::without_region().with_http_client(http.clone());
-    let region = configured_region(bucket)
-        .await
-        .unwrap_or_else(|| Region::from_static(FALLBACK_REGION));
-    // Pinned: a newer SDK must not change its manners under us.
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http.clone())
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .region(region.clone());
-    if let Some(endpoint) = &bucket.endpoint {
-        loader = loader.endpoint_url(endpoint);
+/// Which buckets share a client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Server {
+    endpoint: Option<String>,
+    region: Option<String>,
+    amazon_region: Option<String>,
+    access: Access,
+}
+
+/// The clients of all buckets.
+#[derive(Debug)]
+pub struct Clients {
+    tuning: Tuning,
+    http: SharedHttpClient,
+    base: OnceCell<Base>,
+    known: Mutex<HashMap<Server, Weak<S3Client>>>,
+}
+
+/// What the environment, the configuration files and the machine say.
+#[derive(Debug)]
+struct Base {
+    sdk: SdkConfig,
+    /// The endpoint that is configured there; none: Amazon's.
+    endpoint: Option<String>,
+    /// The region that is configured there.
+    region: Option<Region>,
+    /// The region that this machine is in, where Amazon runs it.
+    own_region: OnceCell<Option<Region>>,
+}
+
+impl Clients {
+    /// No client yet, and nothing read.
+    pub fn new(tuning: &Tuning) -> Self {
+        Self {
+            tuning: tuning.clone(),
+            http: aws_smithy_http_client::Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build_https(),
+            base: OnceCell::new(),
+            known: Mutex::default(),
+        }
     }
-    loader = match bucket.access {
-        Access::Anonymous => loader.no_credentials(),
-        Access::Chain => loader.credentials_provider(
-            DefaultCredentialsChain::builder()
-                .configure(provider.clone())
-                .region(region)
-                .imds_client(metadata_client(&provider))
-                .build()
-                .await,
-        ),
-    };
-    loader.load().await
+
+    /// How long an answer may rest.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        self.tuning.idle_timeout
+    }
+
+    /// The client that reads `bucket`.
+    pub(super) async fn get(&self, bucket: &S3Bucket) -> Arc<S3Client> {
+        let server = Server {
+            endpoint: bucket.endpoint.clone(),
+            region: bucket.region.clone(),
+            amazon_region: bucket.amazon_region.clone(),
+            access: bucket.access.clone(),
+        };
+        let known = |server| self.lock().get(server).and_then(Weak::upgrade);
+        if let Some(client) = known(&server) {
+            return client;
+        }
+        // The SDK's futures are deep and large, and no read needs room for them.
+        let made = Arc::new(self.make(&server).boxed().await);
+        let mut all = self.lock();
+        // Two that came at once share the first one's.
+        if let Some(client) = all.get(&server).and_then(Weak::upgrade) {
+            return client;
+        }
+        all.retain(|_, client| client.strong_count() > 0);
+        all.insert(server, Arc::downgrade(&made));
+        made
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Server, Weak<S3Client>>> {
+        // Every operation on it is whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn make(&self, server: &Server) -> S3Client {
+        let base = self.base.get_or_init(|| self.load().boxed()).await;
+        let endpoint = server.endpoint.as_ref().or(base.endpoint.as_ref());
+        let foreign = endpoint.is_some_and(|url| !is_amazon(url));
+        let region = self.region(base, server, foreign).await;
+        let mut sdk = base.sdk.clone().into_builder();
+        match &server.access {
+            Access::Chain => {}
+            Access::Anonymous => {
+                sdk.set_credentials_provider(None);
+            }
+            Access::Keys(keys) => {
+                let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+                let keys = Credentials::new(id, secret, None, None, PROVIDER);
+                sdk.set_credentials_provider(Some(SharedCredentialsProvider::new(keys)));
+                // They never expire; the shared cache has room for those that do.
+                sdk.set_identity_cache(Some(IdentityCache::no_cache()));
+            }
+        }
+        let mut config = aws_sdk_s3::config::Builder::from(&sdk.build())
+            .region(region.clone())
+            .force_path_style(foreign)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            // Checksums are of whole objects; a range has none.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(endpoint) = &server.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        if server.access == Access::Anonymous {
+            config = config.allow_no_auth();
+        }
+        let place = endpoint
+            .cloned()
+            .unwrap_or_else(|| format!("Amazon S3 ({region})"));
+        S3Client {
+            client: Client::from_conf(config.build()),
+            place,
+        }
+    }
+
+    /// The bucket's own region, else what the environment or the profile says, else the machine's.
+    async fn region(&self, base: &Base, server: &Server, foreign: bool) -> Region {
+        let of_domain = server.amazon_region.as_ref().filter(|_| !foreign);
+        let own = server.region.as_ref().or(of_domain);
+        let configured = own
+            .cloned()
+            .map(Region::new)
+            .or_else(|| base.region.clone());
+        let of_machine = async {
+            if foreign {
+                return None;
+            }
+            let asked = base.own_region.get_or_init(|| own_region(&self.http));
+            asked.await.clone()
+        };
+        match configured {
+            Some(region) => region,
+            None => of_machine
+                .await
+                .unwrap_or_else(|| Region::from_static(FALLBACK_REGION)),
+        }
+    }
+
+    async fn load(&self) -> Base {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.tuning.connect_timeout)
+            .read_timeout(self.tuning.answer_timeout)
+            .build();
+        let provider = ProviderConfig::without_region().with_http_client(self.http.clone());
+        let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new())
+            .region()
+            .await;
+        let region = configured
+            .clone()
+            .unwrap_or_else(|| Region::from_static(FALLBACK_REGION));
+        let chain = DefaultCredentialsChain::builder()
+            .configure(provider.clone())
+            .region(region.clone())
+            .imds_client(metadata_client(&provider))
+            .build()
+            .await;
+        // Pinned: a newer SDK must not change its manners under us.
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(self.http.clone())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .region(region)
+            .credentials_provider(chain)
+            .load()
+            .await;
+        Base {
+            endpoint: endpoint(&sdk),
+            region: configured,
+            own_region: OnceCell::new(),
+            sdk,
+        }
+    }
 }
 
 fn metadata_client(provider: &ProviderConfig) -> imds::Client {
@@ -105,15 +242,6 @@ fn metadata_client(provider: &ProviderConfig) -> imds::Client {
         .connect_timeout(METADATA_TIMEOUT)
         .read_timeout(METADATA_TIMEOUT)
         .build()
-}
-
-/// The bucket's own region, else what the environment or the profile says.
-async fn configured_region(bucket: &S3Bucket) -> Option<Region> {
-    RegionProviderChain::first_try(bucket.region.clone().map(Region::new))
-        .or_else(EnvironmentVariableRegionProvider::new())
-        .or_else(ProfileFileRegionProvider::new())
-        .region()
-        .await
 }
 
 /// The region that this machine is in, where Amazon runs it.
@@ -154,6 +282,45 @@ fn is_amazon(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::{Keys, OriginSpec};
+
+    #[tokio::test]
+    async fn buckets_of_one_server_share_a_client_while_one_is_there() {
+        let clients = Clients::new(&Tuning::default());
+        let bucket = |name: &str, endpoint: &str, access| {
+            let Ok(OriginSpec::S3(mut bucket)) = OriginSpec::parse(&format!("s3://{name}")) else {
+                panic!("a bucket")
+            };
+            bucket.set_endpoint(endpoint).unwrap();
+            bucket.region = Some("r".into());
+            bucket.access = access;
+            bucket
+        };
+        let keys = |holder: &str| {
+            Access::Keys(Keys {
+                holder: holder.into(),
+                access_key_id: "id".into(),
+                secret_access_key: "secret".into(),
+            })
+        };
+        let (one, two) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
+        let first = clients.get(&bucket("a", one, keys("x"))).await;
+        let same = clients.get(&bucket("b", one, keys("x"))).await;
+        assert!(Arc::ptr_eq(&first, &same));
+        assert_eq!(first.place, one);
+        for other in [
+            bucket("a", two, keys("x")),
+            bucket("a", one, keys("y")),
+            bucket("a", one, Access::Anonymous),
+        ] {
+            let other = clients.get(&other).await;
+            assert!(!Arc::ptr_eq(&first, &other));
+        }
+        assert!(!format!("{first:?}").contains("secret\""), "{first:?}");
+        drop((first, same));
+        let last = clients.get(&bucket("c", two, Access::Anonymous)).await;
+        assert_eq!(clients.lock().len(), 1, "{last:?}");
+    }
 
     #[test]
     fn only_amazons_own_hosts_are_amazons() {

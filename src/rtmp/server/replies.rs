@@ -46,6 +46,11 @@ impl Server {
         }
     }
 
+    /// Tells the client that its connection ends, and why. The owner closes it once this is sent.
+    pub fn close_connect(&mut self, reason: &str) {
+        self.send(&status::connect_closed(reason));
+    }
+
     /// Answers [`super::Event::StreamLength`], in seconds; `None` where there is nothing to tell.
     pub fn stream_length(&mut self, transaction: f64, seconds: Option<f64>) {
         let reply = match seconds {

@@ -106,6 +106,21 @@ pub fn connect_error(transaction: f64, rejection: Rejection) -> Outgoing {
     Outgoing::call(&values)
 }
 
+/// onStatus NetConnection.Connect.Closed: the server ends the connection, for that reason.
+pub fn connect_closed(reason: &str) -> Outgoing {
+    let info = properties([
+        ("level", "status".into()),
+        ("code", "NetConnection.Connect.Closed".into()),
+        ("description", reason.into()),
+    ]);
+    Outgoing::call(&[
+        "onStatus".into(),
+        0.0.into(),
+        Value::Null,
+        Value::Object(info),
+    ])
+}
+
 /// Our side of Enhanced RTMP: the list of version 1 and the maps of version 2.
 fn enhanced() -> Vec<(String, Value)> {
     let list = VIDEO_CODECS.iter().chain(&AUDIO_CODECS);
@@ -181,6 +196,17 @@ mod tests {
         assert_eq!(
             values[2].get("videoFourCcInfoMap").unwrap().get("av01"),
             Some(&4.0.into())
+        );
+    }
+
+    #[test]
+    fn an_end_has_its_reason() {
+        let values = values(&connect_closed("for that"));
+        assert_eq!(values[0], "onStatus".into());
+        let text = format!("{:?}", values[3]);
+        assert!(
+            text.contains("NetConnection.Connect.Closed") && text.contains("for that"),
+            "{text}"
         );
     }
 

@@ -54,11 +54,31 @@ impl Readings {
         label: &'static str,
         values: impl IntoIterator<Item = (&'static str, R)>,
     ) -> Self {
+        Self::by(name, help, MetricType::Counter, label, values)
+    }
+
+    /// Something that goes up and down, told apart by a label.
+    pub fn gauges<R: Fn() -> f64 + Send + Sync + 'static>(
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (&'static str, R)>,
+    ) -> Self {
+        Self::by(name, help, MetricType::Gauge, label, values)
+    }
+
+    fn by<R: Fn() -> f64 + Send + Sync + 'static>(
+        name: &'static str,
+        help: &'static str,
+        kind: MetricType,
+        label: &'static str,
+        values: impl IntoIterator<Item = (&'static str, R)>,
+    ) -> Self {
         let boxed = |(value, read): (&'static str, R)| (value, Box::new(read) as Read);
         Self {
             name,
             help,
-            kind: MetricType::Counter,
+            kind,
             values: Values::By(label, values.into_iter().map(boxed).collect()),
         }
     }
