@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::draft::{Claim, Draft, Verdict};
+use super::claim::Claim;
+use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, Repeat, head, limits, names};
 use crate::distribution::record::{IdentityConfig, IdentityRecord};
 use crate::store::{Change, Kind, Record};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::draft::{Claim, Draft, Verdict};
+use super::claim::Claim;
+use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, head, limits};
 use crate::distribution::record::{KeyGroupConfig, KeyGroupRecord};
 use crate::store::{Change, Kind, Record};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::draft::{Claim, Draft, Verdict};
+use super::claim::Claim;
+use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, head, limits, pem};
 use crate::distribution::record::{PublicKeyConfig, PublicKeyRecord};
 use crate::store::{Change, Kind, Record};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::draft::{Claim, Draft, Verdict};
+use super::claim::Claim;
+use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
 use crate::distribution::StreamingConfig;
 use crate::distribution::host::HostPattern;
