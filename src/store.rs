@@ -4,12 +4,16 @@
 //! of edges will share one: then `commit` finds that another edge wrote first
 //! ([`StoreError::Conflict`]), and `load` shows what.
 
+pub mod embedded;
+#[cfg(test)]
+pub mod memory;
+
 use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
 
 use crate::distribution::record::{
-    IdentityRecord, KeyGroupRecord, PublicKeyRecord, StreamingRecord,
+    Head, IdentityRecord, KeyGroupRecord, PublicKeyRecord, StreamingRecord,
 };
 
 /// One record of any kind.
@@ -22,6 +26,28 @@ pub enum Record {
     KeyGroup(KeyGroupRecord),
 }
 
+impl Record {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Streaming(_) => Kind::Streaming,
+            Self::Identity(_) => Kind::Identity,
+            Self::PublicKey(_) => Kind::PublicKey,
+            Self::KeyGroup(_) => Kind::KeyGroup,
+        }
+    }
+
+    /// What every record has.
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Streaming(record) => &record.head,
+            Self::Identity(record) => &record.head,
+            Self::PublicKey(record) => &record.head,
+            Self::KeyGroup(record) => &record.head,
+        }
+    }
+}
+
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the records say it")]
@@ -30,6 +56,26 @@ pub enum Kind {
     Identity,
     PublicKey,
     KeyGroup,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Streaming,
+        Self::Identity,
+        Self::PublicKey,
+        Self::KeyGroup,
+    ];
+
+    /// What a person calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Streaming => "streaming distribution",
+            Self::Identity => "origin access identity",
+            Self::PublicKey => "public key",
+            Self::KeyGroup => "key group",
+        }
+    }
 }
 
 /// What is done to one record.
@@ -52,7 +98,8 @@ pub trait Store: Send + Sync + Debug {
     /// Makes all of `changes` or none of them. When it returns they outlive a crash of the machine.
     ///
     /// # Errors
-    /// See [`StoreError`]; then none of them was made.
+    /// See [`StoreError`]; then none of them counts as made. (After a failure to flush, nobody can
+    /// say what the disk holds: it may be found at the next start.)
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

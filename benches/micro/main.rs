@@ -4,7 +4,7 @@
 //! the same throughput, so that a ratio can be read (`benches/micro_table.py` prints them). Before
 //! anything is timed, each group asserts once that both sides come to the same result; so a run
 //! with `--test` is a test. Times are processor time of the thread, but for the two threads of
-//! [`cache`]. Nothing here says anything about a whole server: see
+//! [`cache`] and the flushes of [`registry`]. Nothing here says anything about a whole server: see
 //! `benches/side_by_side.sh`.
 
 mod amf;
@@ -17,6 +17,7 @@ mod muxer;
 mod naive_mp4;
 mod pacer;
 mod patch;
+mod registry;
 mod sender;
 
 use std::time::Duration;
@@ -38,6 +39,6 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench
+        sender::bench, patch::bench, registry::bench
 }
 criterion_main!(parts);

@@ -1,11 +1,12 @@
 //! All that there is at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::distribution::AccountId;
 use crate::distribution::record::{
-    IdentityRecord, KeyGroupRecord, PublicKeyRecord, StreamingRecord,
+    Head, IdentityRecord, KeyGroupRecord, PublicKeyRecord, StreamingRecord,
 };
 use crate::distribution::streaming::Signer;
 
@@ -21,6 +22,9 @@ pub struct State {
     pub public_keys: BTreeMap<String, Arc<PublicKeyRecord>>,
     /// Key groups of all accounts by id.
     pub key_groups: BTreeMap<String, Arc<KeyGroupRecord>>,
+    /// Which version (ETag) of a distribution this edge serves, by id. Shared strings: all of this
+    /// is copied with each change.
+    pub(super) deployed: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// Whether the newest version of a distribution is served.
@@ -41,7 +45,10 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-#[allow(clippy::todo, unused_variables)]
+/// Public keys of an account that count: CloudFront's accounts had two active key pairs
+/// (cloudfront.md, section 6).
+const KEYS_PER_SIGNER: usize = 2;
+
 impl State {
     /// A distribution of an account.
     pub fn streaming_of(&self, account: &AccountId, id: &str) -> Option<&Arc<StreamingRecord>> {
@@ -50,20 +57,51 @@ impl State {
             .filter(|record| record.head.account == *account)
     }
 
-    /// Whether the newest version of a distribution is served.
-    pub fn status(&self, record: &StreamingRecord) -> Status {
-        todo!()
+    /// An origin access identity of an account.
+    pub fn identity_of(&self, account: &AccountId, id: &str) -> Option<&Arc<IdentityRecord>> {
+        self.identities
+            .get(id)
+            .filter(|record| record.head.account == *account)
     }
 
-    /// The distributions of an account behind `marker` (an id, which need not be there any more), `most` of
-    /// them; likewise for the other kinds.
+    /// A public key of an account.
+    pub fn public_key_of(&self, account: &AccountId, id: &str) -> Option<&Arc<PublicKeyRecord>> {
+        self.public_keys
+            .get(id)
+            .filter(|record| record.head.account == *account)
+    }
+
+    /// A key group of an account.
+    pub fn key_group_of(&self, account: &AccountId, id: &str) -> Option<&Arc<KeyGroupRecord>> {
+        self.key_groups
+            .get(id)
+            .filter(|record| record.head.account == *account)
+    }
+
+    /// The distribution with this ARN, if the account has it.
+    pub fn tagged(&self, account: &AccountId, arn: &str) -> Option<&Arc<StreamingRecord>> {
+        let (_, id) = arn.rsplit_once('/')?;
+        self.streaming_of(account, id)
+            .filter(|record| super::arn(record) == arn)
+    }
+
+    /// Whether the newest version of a distribution is served.
+    pub fn status(&self, record: &StreamingRecord) -> Status {
+        match self.deployed.get(record.head.id.as_str()) {
+            Some(etag) if **etag == *record.head.etag => Status::Deployed,
+            _ => Status::InProgress,
+        }
+    }
+
+    /// The distributions of an account behind `marker` (an id, which need not be there any more),
+    /// `most` of them, of which there is at least one; likewise for the other kinds.
     pub fn list_streaming(
         &self,
         account: &AccountId,
         marker: Option<&str>,
         most: usize,
     ) -> Page<Arc<StreamingRecord>> {
-        todo!()
+        page(&self.streaming, |it| &it.head, account, marker, most)
     }
 
     /// See [`State::list_streaming`].
@@ -73,7 +111,7 @@ impl State {
         marker: Option<&str>,
         most: usize,
     ) -> Page<Arc<IdentityRecord>> {
-        todo!()
+        page(&self.identities, |it| &it.head, account, marker, most)
     }
 
     /// See [`State::list_streaming`].
@@ -83,7 +121,7 @@ impl State {
         marker: Option<&str>,
         most: usize,
     ) -> Page<Arc<PublicKeyRecord>> {
-        todo!()
+        page(&self.public_keys, |it| &it.head, account, marker, most)
     }
 
     /// See [`State::list_streaming`].
@@ -93,12 +131,55 @@ impl State {
         marker: Option<&str>,
         most: usize,
     ) -> Page<Arc<KeyGroupRecord>> {
-        todo!()
+        page(&self.key_groups, |it| &it.head, account, marker, most)
     }
 
     /// The trusted signers of a distribution, each with the ids of its keys that count: the oldest
     /// two public keys of the account. A signer without a key can sign nothing.
     pub fn active_signers(&self, record: &StreamingRecord) -> Vec<(Signer, Vec<String>)> {
-        todo!()
+        let signers = record.config.trusted_signers.iter();
+        signers
+            .map(|signer| {
+                let account = match signer {
+                    Signer::Owner => &record.head.account,
+                    Signer::Account(account) => account,
+                };
+                (signer.clone(), self.active_keys(account))
+            })
+            .collect()
     }
+
+    fn active_keys(&self, account: &AccountId) -> Vec<String> {
+        let mut keys: Vec<&Head> = self
+            .public_keys
+            .values()
+            .map(|record| &record.head)
+            .filter(|head| head.account == *account)
+            .collect();
+        keys.sort_by_key(|head| (head.created, &head.id));
+        let oldest = keys.into_iter().take(KEYS_PER_SIGNER);
+        oldest.map(|head| head.id.clone()).collect()
+    }
+}
+
+/// Walks over the records of other accounts too: an account has a hundred of a kind, and there are
+/// some thousands at the most.
+fn page<T>(
+    records: &BTreeMap<String, Arc<T>>,
+    head: fn(&T) -> &Head,
+    account: &AccountId,
+    marker: Option<&str>,
+    most: usize,
+) -> Page<Arc<T>> {
+    let from = marker.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = records
+        .range::<str, _>((from, Bound::Unbounded))
+        .map(|(_, record)| record)
+        .filter(|record| head(record).account == *account);
+    let items: Vec<Arc<T>> = rest.by_ref().take(most.max(1)).cloned().collect();
+    let next = match (rest.next(), items.last()) {
+        (Some(_), Some(last)) => Some(head(last).id.clone()),
+        _ => None,
+    };
+    Page { items, next }
 }

@@ -1,0 +1,190 @@
+//! How streaming distributions come, change and go.
+
+use std::sync::Arc;
+
+use super::claim::Claim;
+use super::draft::{Draft, Verdict};
+use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
+use crate::distribution::StreamingConfig;
+use crate::distribution::host::HostPattern;
+use crate::distribution::record::{StreamingRecord, Tags};
+use crate::distribution::streaming::Signer;
+use crate::store::{Change, Kind, Record};
+
+/// The first version in which lists have a Quantity. Older ones cannot say all settings, so they may
+/// not overwrite what this or a later one wrote (cloudfront.md, section 5.1).
+const FIRST_NESTED: &str = "2012-05-05";
+
+pub(super) fn create(
+    draft: &Draft,
+    author: &Author,
+    config: StreamingConfig,
+    tags: Tags,
+    repeat: Repeat,
+) -> Verdict<Arc<StreamingRecord>> {
+    let suffixes = draft.rules.suffixes.iter().map(String::as_str);
+    config.validate(suffixes)?;
+    tagging::check(&tags)?;
+    if let Some(record) = made_before(draft, author, &config, repeat)? {
+        return Ok((record, None));
+    }
+    draft.room(Kind::Streaming, &author.account)?;
+    check_surroundings(draft, author, &config, None)?;
+    let state = draft.state();
+    let head = head::first(draft, &author.account, |id| {
+        state.streaming.contains_key(id)
+    })?;
+    let taken = |name: &str| holder(draft, &HostPattern::Exact(name.to_owned())).is_some();
+    let record = StreamingRecord {
+        head,
+        domain_name: names::domain(&draft.rules.domain_suffix, taken)?,
+        config,
+        tags,
+        written_by: author.version.clone(),
+        read_only: false,
+    };
+    Ok(put(record))
+}
+
+pub(super) fn update(
+    draft: &Draft,
+    author: &Author,
+    id: &str,
+    if_match: Option<&str>,
+    config: StreamingConfig,
+) -> Verdict<Arc<StreamingRecord>> {
+    let old = changeable(draft, author, id)?;
+    head::check(&old.head, if_match)?;
+    let suffixes = draft.rules.suffixes.iter().map(String::as_str);
+    config.validate(suffixes)?;
+    config.may_replace(&old.config)?;
+    // Dates compare as text.
+    if author.version.as_str() < FIRST_NESTED && old.written_by.as_str() >= FIRST_NESTED {
+        return Err(RegistryError::IllegalUpdate(format!(
+            "version {} of the API cannot update what version {} wrote",
+            author.version, old.written_by
+        )));
+    }
+    check_surroundings(draft, author, &config, Some(id))?;
+    let record = StreamingRecord {
+        head: head::next(draft, &old.head)?,
+        config,
+        written_by: author.version.clone(),
+        ..(**old).clone()
+    };
+    Ok(put(record))
+}
+
+pub(super) fn delete(
+    draft: &Draft,
+    author: &Author,
+    id: &str,
+    if_match: Option<&str>,
+) -> Verdict<()> {
+    let old = changeable(draft, author, id)?;
+    head::check(&old.head, if_match)?;
+    if old.config.enabled || draft.state().status(old) != Status::Deployed {
+        return Err(RegistryError::NotDisabled);
+    }
+    Ok(((), Some(Change::Delete(Kind::Streaming, id.to_owned()))))
+}
+
+/// The account's distribution, if it is one that can be changed.
+pub(super) fn changeable<'a>(
+    draft: &'a Draft,
+    author: &Author,
+    id: &str,
+) -> Result<&'a Arc<StreamingRecord>, RegistryError> {
+    let found = draft.state().streaming_of(&author.account, id);
+    let record = found.ok_or(RegistryError::NotFound(Kind::Streaming))?;
+    if record.read_only {
+        return Err(RegistryError::ReadOnly);
+    }
+    Ok(record)
+}
+
+pub(super) fn put(record: StreamingRecord) -> (Arc<StreamingRecord>, Option<Change>) {
+    let change = Change::Put(Box::new(Record::Streaming(record.clone())));
+    (Arc::new(record), Some(change))
+}
+
+/// What an earlier request with the same reference made, if it was this same request.
+fn made_before(
+    draft: &Draft,
+    author: &Author,
+    config: &StreamingConfig,
+    repeat: Repeat,
+) -> Result<Option<Arc<StreamingRecord>>, RegistryError> {
+    let account = author.account.clone();
+    let reference = config.caller_reference.clone();
+    let claim = Claim::Reference(Kind::Streaming, account, reference);
+    let Some(id) = draft.holder(&claim) else {
+        return Ok(None);
+    };
+    let found = draft.state().streaming.get(id);
+    match found.filter(|record| repeat == Repeat::Answered && same(&record.config, config)) {
+        Some(record) => Ok(Some(Arc::clone(record))),
+        None => Err(RegistryError::Exists(
+            Kind::Streaming,
+            format!("the caller reference was used for {id}"),
+        )),
+    }
+}
+
+/// Whether two are the same but for white space around texts.
+fn same(one: &StreamingConfig, other: &StreamingConfig) -> bool {
+    trimmed(one) == trimmed(other)
+}
+
+fn trimmed(config: &StreamingConfig) -> StreamingConfig {
+    let mut config = config.clone();
+    let trim = |text: &mut String| *text = text.trim().to_owned();
+    trim(&mut config.caller_reference);
+    trim(&mut config.origin_domain);
+    config.origin_domain.make_ascii_lowercase();
+    trim(&mut config.comment);
+    config.origin_access_identity.iter_mut().for_each(trim);
+    if let Some(logging) = &mut config.logging {
+        trim(&mut logging.bucket);
+        trim(&mut logging.prefix);
+    }
+    config
+}
+
+/// What depends on others: the identity, the signers, the names. `own`: the id of what is updated.
+fn check_surroundings(
+    draft: &Draft,
+    author: &Author,
+    config: &StreamingConfig,
+    own: Option<&str>,
+) -> Result<(), RegistryError> {
+    if let Some(id) = &config.origin_access_identity
+        && draft.state().identity_of(&author.account, id).is_none()
+    {
+        return Err(RegistryError::NoIdentity(id.clone()));
+    }
+    for signer in &config.trusted_signers {
+        if let Signer::Account(account) = signer
+            && *account != author.account
+            && !draft.knows(account)
+        {
+            return Err(RegistryError::NoSigner(account.to_string()));
+        }
+    }
+    let free = |alias: &&HostPattern| match holder(draft, alias) {
+        None => true,
+        Some(holder) => own == Some(holder),
+    };
+    match config.aliases.iter().find(|alias| !free(alias)) {
+        Some(alias) => Err(RegistryError::AliasTaken(alias.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Whose a name is: an id, or empty for one of the configuration file.
+fn holder<'a>(draft: &'a Draft, name: &HostPattern) -> Option<&'a str> {
+    if draft.rules.taken.contains(name) {
+        return Some("");
+    }
+    draft.holder(&Claim::Host(name.clone()))
+}
