@@ -18,10 +18,14 @@ use tokio_util::sync::CancellationToken;
 use crate::http::port::{self, Bounds};
 
 pub mod caller;
+pub mod control;
+pub mod document;
 pub mod error;
 mod local;
 mod metrics;
 mod purge;
+pub mod version;
+pub mod xml;
 
 pub use purge::{Purge, Purged, What};
 
