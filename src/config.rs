@@ -11,16 +11,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::api::Secret;
 use crate::distribution::host::HostPattern;
 use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::origin::Tuning;
 
+mod api;
 mod entry;
 mod error;
 mod limits;
 pub mod quantity;
 pub mod s3;
 
+pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
 
@@ -120,14 +123,6 @@ pub enum CrossDomain {
     Bucket,
     /// Always the one that admits every domain.
     Fixed,
-}
-
-/// The control API.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Api {
-    /// Where tools connect.
-    pub listen: SocketAddr,
 }
 
 /// What is kept of media, where, and for how long.
@@ -271,15 +266,6 @@ impl Default for Http {
     }
 }
 
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            // Whoever reaches it can change what is served: only this machine, until told otherwise.
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
-        }
-    }
-}
-
 impl Default for Cache {
     fn default() -> Self {
         Self {
@@ -362,6 +348,10 @@ pub struct Overrides {
     pub log_format: Option<LogFormat>,
     /// The value of RUST_LOG.
     pub rust_log: Option<String>,
+    /// The id of one more access key, which is the operator's.
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    pub secret_access_key: Option<Secret>,
 }
 
 impl Settings {
@@ -370,12 +360,15 @@ impl Settings {
     /// # Errors
     /// The file cannot be read or holds something that it should not, a value is out of bounds, or
     /// there is nothing to serve.
-    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, mut overrides: Overrides) -> Result<Self, ConfigError> {
         let source = file.map_or_else(|| Ok(Source::none()), Source::read)?;
         let mut settings: Self = source.parse()?;
+        let key = overrides.access_key_id.take();
+        let key = (key, overrides.secret_access_key.take());
         settings.apply(overrides);
         settings.check(&source)?;
         settings.check_names(&source)?;
+        settings.api.resolve(key, &source)?;
         settings.distributions = settings.resolve(&source)?;
         Ok(settings)
     }
@@ -470,7 +463,7 @@ impl Settings {
 
     /// Whether there is an access key, so that distributions can be created by the API.
     pub fn has_api(&self) -> bool {
-        std::env::var_os("STREAMFRONT_ACCESS_KEY_ID").is_some_and(|id| !id.is_empty())
+        !self.api.keys.is_empty()
     }
 
     /// The distributions that the settings describe.
@@ -545,6 +538,7 @@ mod tests {
             "" => "nonsense = 1\n".to_owned(),
             "distribution" | "s3" => format!("[[{section}]]\nnonsense = 1\n"),
             "s3.identity" => "[[s3]]\n[[s3.identity]]\nnonsense = 1\n".to_owned(),
+            "api.key" => "[[api.key]]\nnonsense = 1\n".to_owned(),
             name => format!("[{name}]\nnonsense = 1\n"),
         };
         let error = load(&text, bucket()).unwrap_err();
@@ -579,7 +573,7 @@ mod tests {
             "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
         ];
         let mut all = BTreeSet::new();
-        let lists = ["distribution", "s3", "s3.identity"];
+        let lists = ["distribution", "s3", "s3.identity", "api.key"];
         for name in sections.into_iter().chain(lists) {
             for key in keys(name) {
                 let whole = if name.is_empty() {
@@ -608,6 +602,8 @@ mod tests {
             .collect();
         let settings = load(&on, Overrides::default()).unwrap();
         assert_eq!(settings.distributions.len(), 2);
+        assert_eq!(settings.api.keys.len(), 1);
+        assert!(settings.api.tls().is_some());
     }
 
     #[test]

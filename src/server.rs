@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use self::deploy::Deploy;
 use self::purge::Purges;
 use crate::amf;
-use crate::api::{self, Api};
+use crate::api::{self, Api, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::{Objects, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
@@ -63,6 +63,9 @@ pub enum ServerError {
     /// The threads that deliver cannot be started.
     #[error("cannot start the threads that deliver: {0}")]
     Workers(io::Error),
+    /// The certificate of the API cannot be used.
+    #[error("api.certificate, api.private_key: {0}")]
+    Tls(#[from] TlsError),
     /// A port cannot be listened on.
     #[error("cannot listen on {address} for {purpose}: {cause}")]
     Listen {
@@ -80,6 +83,9 @@ pub enum ServerError {
 /// # Errors
 /// An origin or a port cannot be used.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), ServerError> {
+    let files = settings.api.tls();
+    let tls = files.map(|(certificate, key)| api::tls::load(certificate, key));
+    let tls = tls.transpose()?;
     let rtmp = listen("RTMP", settings.rtmp.listen)?;
     let http = listen("HTTP", settings.http.listen)?;
     let api = listen("the API", settings.api.listen)?;
@@ -106,9 +112,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     });
     let origins = Origins::new(settings.origin.tuning(), Arc::clone(&origin_meter));
     let _deploy = Deploy::start(Arc::clone(&settings), origins, Arc::clone(&shared)).await?;
+    say_who_may_call(&settings);
     let tools = Api {
         metrics: metrics::metrics(&settings, &shared, &origin_meter, &segments, disk.as_ref()),
-        cache: Some(Arc::new(Purges(Arc::clone(&shared)))),
+        registry: None,
+        cache: Arc::new(Purges(Arc::clone(&shared))),
+        keys: settings.api.keys.iter().cloned().collect(),
+        legacy_signatures: settings.api.legacy_signatures,
+        tls,
         draining: shutdown.clone(),
     };
     let site = site(&settings, &shared, &shutdown);
@@ -140,6 +151,19 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     }
     info!("stopped");
     Ok(())
+}
+
+/// What an operator should know of the API port before anybody else finds out.
+fn say_who_may_call(settings: &Settings) {
+    let (api, keys) = (&settings.api, settings.api.keys.len());
+    info!(keys, listen = %api.listen, "access keys of the API");
+    if api.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    warn!(listen = %api.listen, "the API can be reached from other machines");
+    if api.tls().is_none() {
+        warn!(listen = %api.listen, "the API has no TLS: what is sent to it can be overheard");
+    }
 }
 
 fn listen(purpose: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {

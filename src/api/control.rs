@@ -23,9 +23,10 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
 
-use super::caller::{Caller, RequestId};
+use super::caller::Caller;
 use super::document::List;
 use super::error::ApiError;
+use super::request::RequestId;
 use super::version::Version;
 use crate::registry::{Author, Page, Registry};
 use crate::store::Kind;
@@ -74,7 +75,7 @@ async fn answer(
         Ok(reply) => reply.response(),
         Err(error) => {
             tracing::debug!(%method, path = uri.path(), key = %caller.key_id, %error, "refused");
-            error.response(&version.unwrap_or(Version::NEWEST).to_string(), &request.0)
+            error.response(&version.unwrap_or(Version::NEWEST).to_string(), request.as_str())
         }
     }
 }
