@@ -5,6 +5,7 @@ mod fixed;
 mod grace;
 mod metrics;
 mod purge;
+mod registry;
 mod wanted;
 
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ use crate::net::workers::Workers;
 use crate::origin::{ConnectError, Origin, OriginMeter, Origins};
 use crate::rtmp::chunk::ChunkLimits;
 use crate::rtmp::server::Limits;
+use crate::store::StoreError;
 
 /// How long connections that were told to stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -60,6 +62,9 @@ pub enum ServerError {
     /// An origin cannot be used.
     #[error(transparent)]
     Origin(#[from] ConnectError),
+    /// The distributions cannot be read.
+    #[error("the distributions in data_dir cannot be read: {0}")]
+    Store(#[from] StoreError),
     /// The threads that deliver cannot be started.
     #[error("cannot start the threads that deliver: {0}")]
     Workers(io::Error),
@@ -111,11 +116,16 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         meter: Arc::clone(&meter),
     });
     let origins = Origins::new(settings.origin.tuning(), Arc::clone(&origin_meter));
-    let _deploy = Deploy::start(Arc::clone(&settings), origins, Arc::clone(&shared)).await?;
+    let deploy = Deploy::start(Arc::clone(&settings), origins, Arc::clone(&shared)).await?;
+    let registry = registry::open(&settings).await?;
+    let following = match &registry {
+        Some(registry) => Some(registry::follow(deploy, registry).await),
+        None => None,
+    };
     say_who_may_call(&settings);
     let tools = Api {
         metrics: metrics::metrics(&settings, &shared, &origin_meter, &segments, disk.as_ref()),
-        registry: None,
+        registry: registry.clone(),
         cache: Arc::new(Purges(Arc::clone(&shared))),
         keys: settings.api.keys.iter().cloned().collect(),
         legacy_signatures: settings.api.legacy_signatures,
@@ -145,7 +155,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     drain(&shared, &viewers, settings.drain_limit).await;
     http_stop.cancel();
     let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(http, api) }).await;
-    drop(workers);
+    drop((workers, following, registry));
     if let Some(disk) = disk {
         disk.close().await;
     }

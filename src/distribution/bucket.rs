@@ -77,7 +77,7 @@ fn amazon(domain: &str) -> Option<(&str, S3Server)> {
     Some((bucket, S3Server::Amazon(Some(region.to_owned()))))
 }
 
-/// Two to four words with a number at the end: `eu-west-1`, `us-gov-west-1`.
+/// Two letters, one or two words and a number: `eu-west-1`, `us-gov-west-1`.
 fn is_region(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
     let number = words.last().is_some_and(|last| {
@@ -86,8 +86,8 @@ fn is_region(text: &str) -> bool {
     let named = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
     (3..=4).contains(&words.len())
         && number
+        && words.first().is_some_and(|first| first.len() == 2)
         && words.iter().rev().skip(1).all(named)
-        && text != "s3-external-1"
 }
 
 fn below<'a>(domain: &'a str, suffix: &str) -> Option<&'a str> {

@@ -1,0 +1,46 @@
+//! The registry of this server: its store, what the settings add to its rules, and who follows it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::deploy::Deploy;
+use super::fixed::fixed_records;
+use crate::config::Settings;
+use crate::distribution::host::HostPattern;
+use crate::registry::{Registry, Rules};
+use crate::store::StoreError;
+use crate::store::embedded::Embedded;
+
+/// Opens the registry in the data directory, with the distributions of the configuration file beside
+/// what is stored. `None` without an access key: nobody could change anything.
+pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreError> {
+    if !settings.has_api() {
+        return Ok(None);
+    }
+    let store = Embedded::open(&settings.data_dir)?;
+    let named = settings.distributions.iter().flat_map(|distribution| {
+        let own = HostPattern::Exact(distribution.domain_name.clone());
+        distribution.aliases.iter().cloned().chain([own])
+    });
+    let rules = Rules {
+        suffixes: settings.bucket_suffixes().map(str::to_owned).collect(),
+        domain_suffix: settings.domain_suffix.clone(),
+        taken: named.collect(),
+        ..Rules::default()
+    };
+    let registry = Registry::open(Arc::new(store), fixed_records(settings), rules);
+    registry.await.map(Some)
+}
+
+/// Deploys what the registry has, and goes on with what comes. Ends when the handle is dropped.
+pub(super) async fn follow(mut deploy: Deploy, registry: &Registry) -> AbortOnDropHandle<()> {
+    let state = registry.state();
+    let fixed = state.streaming.values().filter(|record| record.read_only);
+    fixed.for_each(|record| registry.deployed(&record.head.id, &record.head.etag));
+    let teller = registry.clone();
+    let told = move |id: &str, etag: &str| teller.deployed(id, etag);
+    deploy.take(&state, Instant::now(), &told).await;
+    AbortOnDropHandle::new(tokio::spawn(deploy.follow(registry.watch(), told)))
+}
