@@ -1,36 +1,50 @@
-//! The API port: health, metrics, and what tools may tell the server.
+//! The API port: health and metrics for whoever reaches it, and behind a signature what tools may
+//! tell the server.
 //!
-//! It is bound to this machine unless told otherwise, and until requests are signed (the control
-//! API with its Signature Version 4 will stand beside these routes) whatever changes something is
-//! only for a peer on this machine. What only looks is for whoever reaches the port.
+//! It is bound to this machine unless told otherwise. Without any access key there is nothing but
+//! health and metrics. Each answer has an id in `x-amzn-RequestId`, and errors come in the envelope
+//! that the AWS tools read ([`error`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use prometheus_client::registry::Registry;
+use axum::{Extension, Router, middleware};
+use prometheus_client::registry::Registry as Metrics;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::port::{self, Bounds};
+use crate::registry::Registry;
 
+mod auth;
 pub mod caller;
-pub mod control;
+mod control;
 pub mod document;
 pub mod error;
-mod local;
+pub mod keys;
 mod metrics;
 mod purge;
+mod refusals;
+pub mod request;
+pub mod tls;
 pub mod version;
 pub mod xml;
 
+pub use keys::{AccessKey, Keys, Secret};
 pub use purge::{Purge, Purged, What};
+pub use request::RequestId;
+pub use tls::TlsError;
 
-/// Connections at once: a few scrapers and tools.
-pub const MAX_CONNECTIONS: u32 = 64;
+use auth::Gate;
+use error::ApiError;
+
+/// Connections at once: scrapers, and tools that keep some ten each.
+pub const MAX_CONNECTIONS: u32 = 256;
 
 /// For the head of a request, and between two of them: tools send a head in one packet.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,9 +53,17 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Api {
     /// All metrics.
-    pub metrics: Arc<Registry>,
-    /// What can be forgotten; without it there is no such call.
-    pub cache: Option<Arc<dyn Purge>>,
+    pub metrics: Arc<Metrics>,
+    /// The distributions, where they can be changed by calls.
+    pub registry: Option<Registry>,
+    /// What can be forgotten.
+    pub cache: Arc<dyn Purge>,
+    /// Who may call.
+    pub keys: Keys,
+    /// Whether signatures over the Date alone count.
+    pub legacy_signatures: bool,
+    /// The certificate; without one the port speaks plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Cancelled when the server begins to drain: `/healthz` says so from then on.
     pub draining: CancellationToken,
 }
@@ -52,25 +74,65 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken)
         header_timeout: HEADER_TIMEOUT,
         max_connections: MAX_CONNECTIONS,
     };
-    port::serve(listener, router(api), bounds, shutdown).await;
+    let tls = api.tls.clone();
+    port::serve(listener, router(api), bounds, tls, shutdown).await;
 }
 
 fn router(api: Api) -> Router {
-    let calls = api.cache.clone().map_or_else(Router::new, |cache| {
-        Router::new()
-            .route("/cache", delete(purge::answer))
-            .with_state(cache)
-    });
+    let behind = if api.keys.is_empty() {
+        Router::new().fallback(closed)
+    } else {
+        let gate = Gate::new(api.keys.clone(), api.legacy_signatures);
+        calls(&api).layer(middleware::from_fn_with_state(Arc::new(gate), auth::check))
+    };
     Router::new()
         .route("/healthz", get(health))
         .route("/metrics", get(metrics::answer))
         .with_state(Arc::new(api))
-        .merge(calls)
-        .fallback(port::not_found)
+        .merge(behind)
+        .layer(middleware::from_fn(request::stamp))
+}
+
+/// What needs a signature.
+fn calls(api: &Api) -> Router {
+    let registry = api.registry.clone();
+    let control = registry.map_or_else(Router::new, control::routes);
+    Router::new()
+        .route("/cache", delete(purge::answer))
+        .with_state(Arc::clone(&api.cache))
+        .merge(control)
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_so)
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Response {
     port::health(&api.draining)
+}
+
+/// The answer where there is no key.
+async fn closed() -> Response {
+    let said = "no access key is configured, so there is nothing here but /healthz and /metrics\n";
+    (StatusCode::NOT_FOUND, said).into_response()
+}
+
+/// The answer to what there is no call for.
+async fn unknown(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
+    let error = ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "InvalidURI",
+        "there is no call with this path",
+    );
+    error.response(request::version(uri.path()), id.as_str())
+}
+
+/// The answer to a method that a path does not have.
+async fn not_so(Extension(id): Extension<RequestId>, method: Method, uri: Uri) -> Response {
+    let error = ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        format!("this path has no {method}"),
+    );
+    error.response(request::version(uri.path()), id.as_str())
 }
 
 #[cfg(test)]

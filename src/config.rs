@@ -11,14 +11,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::api::Secret;
 use crate::distribution::{DEFAULT_APP, Distribution};
 use crate::origin::Tuning;
 
+mod api;
 mod entry;
 mod error;
 mod limits;
 pub mod quantity;
 
+pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
 
@@ -108,14 +111,6 @@ pub enum CrossDomain {
     Bucket,
     /// Always the one that admits every domain.
     Fixed,
-}
-
-/// The control API.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Api {
-    /// Where tools connect.
-    pub listen: SocketAddr,
 }
 
 /// What is kept of media, where, and for how long.
@@ -254,15 +249,6 @@ impl Default for Http {
     }
 }
 
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            // Whoever reaches it can change what is served: only this machine, until told otherwise.
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
-        }
-    }
-}
-
 impl Default for Cache {
     fn default() -> Self {
         Self {
@@ -343,6 +329,10 @@ pub struct Overrides {
     pub log_format: Option<LogFormat>,
     /// The value of RUST_LOG.
     pub rust_log: Option<String>,
+    /// The id of one more access key, which is the operator's.
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    pub secret_access_key: Option<Secret>,
 }
 
 impl Settings {
@@ -351,11 +341,14 @@ impl Settings {
     /// # Errors
     /// The file cannot be read or holds something that it should not, a value is out of bounds, or
     /// there is nothing to serve.
-    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, mut overrides: Overrides) -> Result<Self, ConfigError> {
         let source = file.map_or_else(|| Ok(Source::none()), Source::read)?;
         let mut settings: Self = source.parse()?;
+        let key = overrides.access_key_id.take();
+        let key = (key, overrides.secret_access_key.take());
         settings.apply(overrides);
         settings.check(&source)?;
+        settings.api.resolve(key, &source)?;
         settings.distributions = settings.resolve(&source)?;
         Ok(settings)
     }
@@ -489,6 +482,7 @@ mod tests {
         let text = match section {
             "" => "nonsense = 1\n".to_owned(),
             "distribution" => "[[distribution]]\nnonsense = 1\n".to_owned(),
+            "api.key" => "[[api.key]]\nnonsense = 1\n".to_owned(),
             name => format!("[{name}]\nnonsense = 1\n"),
         };
         let error = load(&text, bucket()).unwrap_err();
@@ -523,9 +517,12 @@ mod tests {
             "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
         ];
         let mut all = BTreeSet::new();
-        for name in sections.into_iter().chain(["distribution"]) {
+        for name in sections.into_iter().chain(["distribution", "api.key"]) {
             for key in keys(name) {
                 if name.is_empty() && (sections.contains(&&*key) || key == "distribution") {
+                    continue;
+                }
+                if (name, &*key) == ("api", "key") {
                     continue;
                 }
                 all.insert((name.to_owned(), key));
@@ -546,6 +543,8 @@ mod tests {
             .collect();
         let settings = load(&on, Overrides::default()).unwrap();
         assert_eq!(settings.distributions.len(), 2);
+        assert_eq!(settings.api.keys.len(), 1);
+        assert!(settings.api.tls().is_some());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Site {
 /// Serves `site` on `listener` until `shutdown` is cancelled, then lets running requests end.
 pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
     let bounds = site.bounds;
-    port::serve(listener, router(site), bounds, shutdown).await;
+    port::serve(listener, router(site), bounds, None, shutdown).await;
 }
 
 fn router(site: Site) -> Router {

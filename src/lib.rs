@@ -20,6 +20,7 @@ pub mod registry;
 pub mod render;
 pub mod rtmp;
 pub mod server;
+pub mod sigv4;
 pub mod store;
 pub mod telemetry;
 pub mod units;

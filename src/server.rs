@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use self::purge::Purges;
 use crate::amf;
-use crate::api::{self, Api};
+use crate::api::{self, Api, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::host::HostTable;
 use crate::catalog::{Freshness, Objects, Policy, Segment, SegmentCache};
@@ -61,6 +61,9 @@ pub enum ServerError {
     /// The threads that deliver cannot be started.
     #[error("cannot start the threads that deliver: {0}")]
     Workers(io::Error),
+    /// The certificate of the API cannot be used.
+    #[error("api.certificate, api.private_key: {0}")]
+    Tls(#[from] TlsError),
     /// A port cannot be listened on.
     #[error("cannot listen on {address} for {purpose}: {cause}")]
     Listen {
@@ -78,6 +81,9 @@ pub enum ServerError {
 /// # Errors
 /// An origin or a port cannot be used.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), ServerError> {
+    let files = settings.api.tls();
+    let tls = files.map(|(certificate, key)| api::tls::load(certificate, key));
+    let tls = tls.transpose()?;
     let rtmp = listen("RTMP", settings.rtmp.listen)?;
     let http = listen("HTTP", settings.http.listen)?;
     let api = listen("the API", settings.api.listen)?;
@@ -110,9 +116,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     if let Some(disk) = &disk {
         metrics.disk(disk);
     }
+    say_who_may_call(&settings);
     let tools = Api {
         metrics: metrics.finish(),
-        cache: Some(Arc::new(purges(&settings, &shared))),
+        registry: None,
+        cache: Arc::new(purges(&settings, &shared)),
+        keys: settings.api.keys.iter().cloned().collect(),
+        legacy_signatures: settings.api.legacy_signatures,
+        tls,
         draining: shutdown.clone(),
     };
     let site = site(&settings, &shared, &shutdown);
@@ -144,6 +155,19 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     }
     info!("stopped");
     Ok(())
+}
+
+/// What an operator should know of the API port before anybody else finds out.
+fn say_who_may_call(settings: &Settings) {
+    let (api, keys) = (&settings.api, settings.api.keys.len());
+    info!(keys, listen = %api.listen, "access keys of the API");
+    if api.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    warn!(listen = %api.listen, "the API can be reached from other machines");
+    if api.tls().is_none() {
+        warn!(listen = %api.listen, "the API has no TLS: what is sent to it can be overheard");
+    }
 }
 
 fn listen(purpose: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {

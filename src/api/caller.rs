@@ -16,10 +16,6 @@ pub struct Caller {
     pub allow: Arc<[String]>,
 }
 
-/// What a request is called in its answer and in the log: an extension of each request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub String);
-
 impl Caller {
     /// Whether the caller may do `action`, such as `cloudfront:GetStreamingDistribution`. `*` in a
     /// pattern stands for any characters.

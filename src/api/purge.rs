@@ -1,21 +1,25 @@
 //! `DELETE /cache?key=KEY` and `?prefix=PREFIX`, with or without `&distribution=ID`: forgets what is
-//! cached of one object or of all whose key begins so.
-//!
-//! DELETE, because a web page cannot send it to another origin (see [`super::local`]).
+//! cached of one object or of all whose key begins so. For the operator only, because what is
+//! cached is everybody's.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::local;
-use crate::http::port::Peer;
+use super::caller::Caller;
+use super::error::ApiError;
+use super::request::{RequestId, version};
+use crate::distribution::AccountId;
+
+/// What the call is called where an access key's rights are listed.
+const ACTION: &str = "streamfront:PurgeCache";
 
 /// Which objects are forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,33 +52,41 @@ pub trait Purge: Send + Sync + Debug {
 /// Answers the call.
 pub(super) async fn answer(
     State(cache): State<Arc<dyn Purge>>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
+    Extension(id): Extension<RequestId>,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Response {
-    if let Err(cause) = local::check(peer, &uri, &headers) {
-        tracing::warn!(peer = %peer.0, cause, "a purge was refused");
-        return (StatusCode::FORBIDDEN, format!("{cause}\n")).into_response();
+    match purge(&*cache, &caller, uri.query().unwrap_or_default()).await {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => error.response(version(uri.path()), id.as_str()),
     }
-    let wish = match Wish::parse(uri.query().unwrap_or_default()) {
-        Ok(wish) => wish,
-        Err(cause) => return (StatusCode::BAD_REQUEST, format!("{cause}\n")).into_response(),
-    };
+}
+
+async fn purge(cache: &dyn Purge, caller: &Caller, query: &str) -> Result<String, ApiError> {
+    if caller.account != AccountId::operator() || !caller.may(ACTION) {
+        let said = format!("the access key {} may not do {ACTION}", caller.key_id);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "AccessDenied", said));
+    }
+    let wish = Wish::parse(query).map_err(|cause| {
+        let status = StatusCode::BAD_REQUEST;
+        ApiError::new(status, "InvalidArgument", cause.to_string())
+    })?;
     let distribution = wish.distribution.as_deref();
     let Some(purged) = cache.purge(distribution, &wish.what).await else {
-        return (StatusCode::NOT_FOUND, "no distribution has this id\n").into_response();
+        return Err(ApiError::new(
+            StatusCode::NOT_FOUND,
+            "NoSuchStreamingDistribution",
+            "no distribution has this id",
+        ));
     };
-    tracing::info!(peer = %peer.0, distribution, what = ?wish.what, ?purged, "purged");
-    match serde_json::to_string(&purged) {
-        Ok(json) => {
-            let kind = [(header::CONTENT_TYPE, "application/json")];
-            (kind, json + "\n").into_response()
-        }
-        Err(error) => {
+    tracing::info!(key_id = &*caller.key_id, distribution, what = ?wish.what, ?purged, "purged");
+    serde_json::to_string(&purged)
+        .map(|json| json + "\n")
+        .map_err(|error| {
             tracing::error!(%error, "the counts of a purge cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            ApiError::new(status, "InternalError", "the counts cannot be written")
+        })
 }
 
 /// What a query asks for.

@@ -1,12 +1,16 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::caller::Caller;
 use super::*;
+use crate::distribution::AccountId;
+use crate::sigv4::testing::Signing;
 
 /// Remembers what it was asked to forget.
 #[derive(Debug, Default)]
@@ -39,15 +43,40 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
 }
 
+fn key(id: &str, account: AccountId, allow: &[&str]) -> AccessKey {
+    AccessKey {
+        caller: Caller {
+            account,
+            key_id: Arc::from(id),
+            allow: allow.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        },
+        secret: Secret::new("secret"),
+    }
+}
+
 async fn start() -> Running {
+    let operator = AccountId::operator();
+    let keys = [
+        key("operator", operator.clone(), &["*"]),
+        key("reader", operator, &["cloudfront:*"]),
+        key("tenant", AccountId::parse("123456789012").unwrap(), &["*"]),
+    ];
+    start_with(keys.into_iter().collect()).await
+}
+
+async fn start_with(keys: Keys) -> Running {
     let cache = Arc::new(Forgetful::default());
     let draining = CancellationToken::new();
-    let mut registry = Registry::default();
+    let mut registry = Metrics::default();
     let counter: prometheus_client::metrics::counter::Counter = Default::default();
     registry.register("plays", "Plays", counter);
     let api = Api {
         metrics: Arc::new(registry),
-        cache: Some(cache.clone()),
+        registry: None,
+        cache: cache.clone(),
+        keys,
+        legacy_signatures: true,
+        tls: None,
         draining: draining.clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -102,34 +131,57 @@ async fn health_and_metrics() {
     running.server.await.unwrap();
 }
 
+/// Asks with a signature of this key.
+async fn call(running: &Running, key_id: &str, line: &str) -> (StatusCode, String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let signing = Signing {
+        key_id,
+        secret: "secret",
+        service: "cloudfront",
+        time: i64::try_from(now.as_secs()).unwrap(),
+    };
+    let (method, path) = line.split_once(' ').unwrap();
+    let url = format!("http://{}{path}", running.address);
+    let more: String = signing
+        .headers(method, &url, &[], b"")
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    ask(running, line, &more).await
+}
+
 #[tokio::test]
 async fn a_purge_forgets_what_it_names_and_says_what_that_was() {
     let running = start().await;
-    let (status, answer) = ask(&running, "DELETE /cache?key=a%20b&distribution=films", "").await;
+    let line = "DELETE /cache?key=a%20b&distribution=films";
+    let (status, answer) = call(&running, "operator", line).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let json = "{\"objects\":7,\"durable\":true}\n";
     assert!(answer.ends_with(json), "{answer}");
-    assert!(
-        answer.contains("content-type: application/json"),
-        "{answer}"
-    );
-    for (line, expected) in [
-        ("DELETE /cache?prefix=b/", StatusCode::OK),
+    for header in ["content-type: application/json", "x-amzn-requestid: "] {
+        assert!(answer.contains(header), "{answer}");
+    }
+    for (line, expected, code) in [
+        ("DELETE /cache?prefix=b/", StatusCode::OK, "objects"),
         (
             "DELETE /cache?prefix=b/&distribution=none",
             StatusCode::NOT_FOUND,
+            "NoSuchStreamingDistribution",
         ),
-        ("DELETE /cache", StatusCode::BAD_REQUEST),
-        ("GET /cache?prefix=b/", StatusCode::METHOD_NOT_ALLOWED),
-        ("POST /cache?prefix=b/", StatusCode::METHOD_NOT_ALLOWED),
-        ("OPTIONS /cache?prefix=b/", StatusCode::METHOD_NOT_ALLOWED),
-        ("DELETE /metrics", StatusCode::METHOD_NOT_ALLOWED),
-        ("GET /", StatusCode::NOT_FOUND),
+        ("DELETE /cache", StatusCode::BAD_REQUEST, "InvalidArgument"),
+        (
+            "GET /cache?prefix=b/",
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+        ),
+        ("GET /", StatusCode::BAD_REQUEST, "InvalidURI"),
     ] {
-        assert_eq!(ask(&running, line, "").await.0, expected, "{line}");
+        let (status, answer) = call(&running, "operator", line).await;
+        assert_eq!(status, expected, "{line}");
+        assert!(answer.contains(code), "{answer}");
     }
-    let line = "DELETE http://evil.example/cache?prefix=";
-    assert_eq!(ask(&running, line, "").await.0, StatusCode::FORBIDDEN);
+    let (status, _) = ask(&running, "DELETE /metrics", "").await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     let asked = running.cache.0.lock().unwrap().clone();
     let films = Some("films".to_owned());
     let expected = [
@@ -137,4 +189,48 @@ async fn a_purge_forgets_what_it_names_and_says_what_that_was() {
         (None, What::Prefix("b/".to_owned())),
     ];
     assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn only_the_operator_may_purge_and_only_with_a_key_that_may() {
+    let running = start().await;
+    for key_id in ["reader", "tenant"] {
+        let (status, answer) = call(&running, key_id, "DELETE /cache?prefix=").await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(answer.contains("<Code>AccessDenied</Code>"), "{answer}");
+    }
+    assert_eq!(running.cache.0.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn without_a_signature_nothing_but_health_and_metrics_is_there() {
+    let running = start().await;
+    for line in [
+        "DELETE /cache?prefix=",
+        "GET /cache",
+        "GET /",
+        "POST /2020-05-31/x",
+    ] {
+        let (status, answer) = ask(&running, line, "").await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{line}");
+        assert!(
+            answer.contains("<Code>MissingAuthenticationToken</Code>"),
+            "{answer}"
+        );
+    }
+    let (_, answer) = ask(&running, "POST /2013-05-12/x", "").await;
+    assert!(answer.contains("/doc/2013-05-12/\""), "{answer}");
+    assert_eq!(running.cache.0.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn without_any_key_the_port_says_why_nothing_is_there() {
+    let running = start_with(Keys::default()).await;
+    assert_eq!(ask(&running, "GET /healthz", "").await.0, StatusCode::OK);
+    for line in ["DELETE /cache?prefix=", "GET /"] {
+        let (status, answer) = call(&running, "operator", line).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{line}");
+        assert!(answer.contains("no access key is configured"), "{answer}");
+    }
+    assert_eq!(running.cache.0.lock().unwrap().len(), 0);
 }

@@ -8,7 +8,10 @@ use anyhow::{Context, bail};
 use clap::builder::BoolishValueParser;
 
 use super::signals;
-use crate::config::{LogFormat, LogLevel, Overrides, Settings, quantity};
+use crate::api::Secret;
+use crate::config::{
+    ID_VARIABLE, LogFormat, LogLevel, Overrides, SECRET_VARIABLE, Settings, quantity,
+};
 use crate::{server, telemetry};
 
 /// Serve a bucket, or what a configuration file describes.
@@ -16,6 +19,9 @@ use crate::{server, telemetry};
 /// Flags win over environment variables, and variables over the file. S3 access is found the way
 /// every AWS tool finds it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_REGION,
 /// AWS_ENDPOINT_URL_S3, the shared configuration files, container and instance roles.
+///
+/// STREAMFRONT_ACCESS_KEY_ID and STREAMFRONT_SECRET_ACCESS_KEY are an access key for the API; there
+/// is no flag for a secret.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     streamfront serve --bucket ./media\n  \
@@ -121,8 +127,16 @@ impl Args {
             log_level: self.log_level,
             log_format: self.log_format,
             rust_log: std::env::var("RUST_LOG").ok(),
+            access_key_id: variable(ID_VARIABLE),
+            secret_access_key: variable(SECRET_VARIABLE).map(|text| Secret::new(&text)),
         }
     }
+}
+
+/// The value of a variable, unless it is empty. There is no flag for these: what a process was
+/// started with is shown to every user of the machine.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Runs `streamfront serve`.
@@ -195,6 +209,8 @@ mod tests {
             log_level: Some(LogLevel::Debug),
             log_format: Some(LogFormat::Json),
             rust_log: flags.rust_log.clone(),
+            access_key_id: flags.access_key_id.clone(),
+            secret_access_key: flags.secret_access_key.clone(),
         };
         assert_eq!(flags, expected);
         assert_eq!(parse(&["--anonymous=no"]).anonymous, Some(false));

@@ -92,14 +92,17 @@ impl Source {
 
     /// An error about the distribution number `index` of the file, from 0.
     pub(super) fn wrong_entry(&self, index: usize, error: &DistributionError) -> ConfigError {
-        let headers = self
-            .lines()
-            .filter(|(_, line)| header(line) == Some("distribution"));
+        self.wrong_in("distribution", index, error.to_string())
+    }
+
+    /// An error about the table number `index`, from 0, of those that are called `name`.
+    pub(super) fn wrong_in(&self, name: &str, index: usize, cause: String) -> ConfigError {
+        let headers = self.lines().filter(|(_, line)| header(line) == Some(name));
         let line = headers.map(|(number, _)| number).nth(index);
         ConfigError::Setting {
             place: line.map_or(String::new(), |line| self.place(line)),
-            key: "distribution".to_owned(),
-            cause: error.to_string(),
+            key: name.to_owned(),
+            cause,
         }
     }
 

@@ -1,7 +1,8 @@
 //! A port that speaks HTTP/1: accepts, bounds what a connection may take, and hands requests to a
 //! router. The public port and the control API stand on it.
 //!
-//! Whoever can reach a port may connect, so connections, heads, idle time and life are bounded.
+//! Whoever can reach a port may connect, so connections, handshakes, heads, idle time and life are
+//! bounded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +14,11 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,17 +42,19 @@ pub struct Peer(pub SocketAddr);
 /// How much of a port there is.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// For the head of a request to arrive, and between two requests.
+    /// For the head of a request to arrive, between two requests, and for a TLS handshake.
     pub header_timeout: Duration,
     /// Connections at once; more wait to be accepted.
     pub max_connections: u32,
 }
 
-/// Serves `router` on `listener` until `shutdown` is cancelled, then lets running requests end.
+/// Serves `router` on `listener` until `shutdown` is cancelled, then lets running requests end; with
+/// `tls` by TLS and nothing else.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     bounds: Bounds,
+    tls: Option<Arc<ServerConfig>>,
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(
@@ -57,9 +63,16 @@ pub async fn serve(
             .min(Semaphore::MAX_PERMITS),
     ));
     let tasks = TaskTracker::new();
+    let tls = tls.map(TlsAcceptor::from);
     while let Some((socket, peer, slot)) = next(&listener, &slots, &shutdown).await {
         let router = router.clone().layer(Extension(Peer(peer)));
-        let connection = connection(socket, router, bounds.header_timeout, shutdown.clone());
+        let connection = connection(
+            socket,
+            tls.clone(),
+            router,
+            bounds.header_timeout,
+            shutdown.clone(),
+        );
         tasks.spawn(async move {
             let _slot = slot;
             connection.await;
@@ -104,11 +117,40 @@ async fn next(
     shutdown.run_until_cancelled(accepted).await.flatten()
 }
 
+/// One connection, from the handshake on.
 async fn connection(
     socket: TcpStream,
+    tls: Option<TlsAcceptor>,
     router: Router,
     header_timeout: Duration,
     shutdown: CancellationToken,
+) {
+    let whole = async {
+        match tls {
+            None => requests(socket, router, header_timeout, &shutdown).await,
+            Some(tls) => {
+                let shaken = tokio::time::timeout(header_timeout, tls.accept(socket));
+                match shutdown.run_until_cancelled(shaken).await {
+                    Some(Ok(Ok(stream))) => {
+                        requests(stream, router, header_timeout, &shutdown).await;
+                    }
+                    Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+                    None => {}
+                }
+            }
+        }
+    };
+    if tokio::time::timeout(LONGEST_LIFE, whole).await.is_err() {
+        tracing::debug!("an HTTP connection was kept too long");
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    header_timeout: Duration,
+    shutdown: &CancellationToken,
 ) {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
@@ -116,21 +158,17 @@ async fn connection(
         .header_read_timeout(header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let whole = async {
-        tokio::select! {
-            end = connection.as_mut() => end,
-            () = shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+    let end = tokio::select! {
+        end = connection.as_mut() => end,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
     };
-    match tokio::time::timeout(LONGEST_LIFE, whole).await {
-        Ok(Ok(())) => {}
+    if let Err(error) = end {
         // Whatever clients do wrong; nobody has to act on it.
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed"),
-        Err(_) => tracing::debug!("an HTTP connection was kept too long"),
+        tracing::debug!(%error, "an HTTP connection failed");
     }
 }

@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::client::{Client, UNPACED};
-use crate::support::http;
 use crate::support::message::Message;
 use crate::support::metrics::Metrics;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, Setup};
-use crate::support::{media, packets, seaweed};
+use crate::support::{media, packets, seaweed, signing};
 
 const FILM: &str = "large.mp4";
 
@@ -22,6 +21,7 @@ fn setup(proxy: &Proxy, folder: &Path) -> Setup {
     let mut setup = Setup::s3(seaweed::shared());
     setup.environment = seaweed::environment(proxy.address);
     setup
+        .with_key()
         .argument("--cache-disk=64MiB")
         .config(&format!("[cache]\ndisk_dir = '{}'\n", folder.display()))
 }
@@ -140,7 +140,7 @@ fn a_second_server_leaves_the_purges_of_the_first_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let purges = || fs::read(folder.path().join("purges")).expect("a list of purges");
     let purge = |server: &Server, key: &str| {
-        let answer = http::request(server.api, "DELETE", &format!("/cache?key={key}"), "");
+        let answer = signing::request(server.api, "DELETE", &format!("/cache?key={key}"));
         assert!(
             answer.text().contains("\"durable\":true"),
             "{}",
@@ -171,7 +171,7 @@ fn a_directory_that_cannot_be_used_costs_a_warning() {
 /// Forgets what is kept of the film, as an operator does; that it will hold.
 fn purge(server: &Server) {
     let path = format!("/cache?key={FILM}");
-    let answer = http::request(server.api, "DELETE", &path, "");
+    let answer = signing::request(server.api, "DELETE", &path);
     assert_eq!(answer.status, 200, "{answer:?}");
     let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(said["durable"], true, "{said}");

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr)]
 
 mod ahead;
+mod api_auth;
 mod bench;
 mod broken_files;
 mod disk;

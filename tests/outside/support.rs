@@ -18,4 +18,5 @@ pub mod random;
 pub mod rml;
 pub mod seaweed;
 pub mod server;
+pub mod signing;
 pub mod tools;

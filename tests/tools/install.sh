@@ -54,6 +54,8 @@ python=${PYTHON:-python3}
 missing=
 have ffmpeg && have ffprobe || missing="$missing ffmpeg"
 have rtmpdump || missing="$missing rtmpdump"
+# It makes the certificate of the tests.
+have openssl || missing="$missing openssl"
 # The peer that `streamfront bench` is tried on; it stands where only root's PATH looks.
 [ -x /usr/sbin/nginx ] || have nginx || missing="$missing nginx"
 [ -f /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"

@@ -40,6 +40,11 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> 
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).expect("sent");
+    read(&mut socket)
+}
+
+/// The answer to a request that asked to close the connection behind it.
+pub fn read(socket: &mut impl Read) -> Answer {
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).expect("an answer");
     let end = answer
