@@ -23,7 +23,7 @@ use crate::registry::Registry;
 
 mod auth;
 pub mod caller;
-pub mod control;
+mod control;
 pub mod document;
 pub mod error;
 pub mod keys;

@@ -35,7 +35,7 @@ use query::Query;
 use reply::Reply;
 
 /// The routes of the control API: all paths but those of one part that others take.
-pub fn routes(registry: Registry) -> Router {
+pub(super) fn routes(registry: Registry) -> Router {
     Router::new()
         .route("/{version}", any(answer))
         .route("/{version}/", any(answer))
@@ -75,7 +75,10 @@ async fn answer(
         Ok(reply) => reply.response(),
         Err(error) => {
             tracing::debug!(%method, path = uri.path(), key = %caller.key_id, %error, "refused");
-            error.response(&version.unwrap_or(Version::NEWEST).to_string(), request.as_str())
+            error.response(
+                &version.unwrap_or(Version::NEWEST).to_string(),
+                request.as_str(),
+            )
         }
     }
 }

@@ -54,9 +54,8 @@ fn show(call: &Call<'_>, record: &IdentityRecord) -> Reply {
 
 fn find(call: &Call<'_>, id: &str) -> Result<Arc<IdentityRecord>, RegistryError> {
     let state = call.registry.state();
-    let record = state.identities.get(id);
+    let record = state.identity_of(&call.author.account, id);
     record
-        .filter(|record| record.head.account == call.author.account)
         .cloned()
         .ok_or(RegistryError::NotFound(Kind::Identity))
 }

@@ -52,9 +52,8 @@ fn show(call: &Call<'_>, record: &KeyGroupRecord) -> Reply {
 
 fn find(call: &Call<'_>, id: &str) -> Result<Arc<KeyGroupRecord>, RegistryError> {
     let state = call.registry.state();
-    let record = state.key_groups.get(id);
+    let record = state.key_group_of(&call.author.account, id);
     record
-        .filter(|record| record.head.account == call.author.account)
         .cloned()
         .ok_or(RegistryError::NotFound(Kind::KeyGroup))
 }

@@ -52,9 +52,8 @@ fn show(call: &Call<'_>, record: &PublicKeyRecord) -> Reply {
 
 fn find(call: &Call<'_>, id: &str) -> Result<Arc<PublicKeyRecord>, RegistryError> {
     let state = call.registry.state();
-    let record = state.public_keys.get(id);
+    let record = state.public_key_of(&call.author.account, id);
     record
-        .filter(|record| record.head.account == call.author.account)
         .cloned()
         .ok_or(RegistryError::NotFound(Kind::PublicKey))
 }

@@ -4,7 +4,7 @@ use super::Call;
 use super::reply::Reply;
 use crate::api::document::tags;
 use crate::api::error::ApiError;
-use crate::registry::{self, RegistryError};
+use crate::registry::RegistryError;
 
 pub(super) async fn tag(call: &Call<'_>, arn: &str) -> Result<Reply, ApiError> {
     let tags = tags::read(call.body)?;
@@ -20,11 +20,7 @@ pub(super) async fn untag(call: &Call<'_>, arn: &str) -> Result<Reply, ApiError>
 
 pub(super) fn list(call: &Call<'_>, arn: &str) -> Result<Reply, ApiError> {
     let state = call.registry.state();
-    // The id is the last part of an ARN; the rest of it must be the record's, too.
-    let id = arn.rsplit('/').next().unwrap_or_default();
-    let record = state
-        .streaming_of(&call.author.account, id)
-        .filter(|record| registry::arn(record) == arn)
-        .ok_or(RegistryError::NoResource)?;
+    let record = state.tagged(&call.author.account, arn);
+    let record = record.ok_or(RegistryError::NoResource)?;
     Ok(Reply::document(tags::write(call.version, &record.tags)))
 }
