@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{BoxFuture, FutureExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ use crate::delivery::viewer::EnhancedPolicy;
 use crate::distribution::Distribution;
 use crate::distribution::host::HostPattern;
 use crate::http::port::Bounds;
-use crate::http::{self, Policies, Site};
+use crate::http::{self, Own, Policies, Site};
 use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
 use crate::net::routes::{Route, Routes};
@@ -371,9 +372,24 @@ fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken)
 struct BucketPolicies(Arc<Shared>);
 
 impl Policies for BucketPolicies {
-    fn origin_for(&self, host: &str) -> Option<Arc<dyn Origin>> {
-        let route = self.0.routes.hosts.lookup(host)?;
-        route.enabled.then(|| Arc::clone(&route.origin))
+    fn policy_for<'a>(&'a self, host: &'a str, look: bool) -> BoxFuture<'a, Own> {
+        async move {
+            let routes = &self.0.routes;
+            let route = routes.hosts.lookup(host).filter(|route| route.enabled);
+            let Some(route) = route else {
+                return Own::NoDistribution;
+            };
+            if !look {
+                return Own::Nothing;
+            }
+            let own = routes.objects.crossdomain(&route.id, &route.origin);
+            match own.await {
+                Ok(Some(own)) => Own::File(own.file.clone()),
+                Ok(None) => Own::Nothing,
+                Err(error) => Own::Unknown(error.to_string()),
+            }
+        }
+        .boxed()
     }
 }
 
