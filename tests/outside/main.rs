@@ -9,6 +9,7 @@
 mod ahead;
 mod bench;
 mod broken_files;
+mod command_line;
 mod disk;
 mod enhanced;
 mod faults;
