@@ -24,11 +24,13 @@ use crate::registry::Registry;
 mod auth;
 pub mod caller;
 mod control;
+pub mod diagnose;
 pub mod document;
 pub mod error;
 pub mod keys;
 mod metrics;
 mod purge;
+mod query;
 mod refusals;
 pub mod request;
 pub mod tls;
@@ -41,6 +43,7 @@ pub use request::RequestId;
 pub use tls::TlsError;
 
 use auth::Gate;
+use diagnose::Diagnose;
 use error::ApiError;
 
 /// Connections at once: scrapers, and tools that keep some ten each.
@@ -58,6 +61,8 @@ pub struct Api {
     pub registry: Option<Registry>,
     /// What can be forgotten.
     pub cache: Arc<dyn Purge>,
+    /// Who can tell why something does not play.
+    pub diagnosis: Arc<dyn Diagnose>,
     /// Who may call.
     pub keys: Keys,
     /// Whether signatures over the Date alone count.
@@ -96,9 +101,13 @@ fn router(api: Api) -> Router {
 /// What needs a signature.
 fn calls(api: &Api) -> Router {
     let control = api.registry.clone().map(control::routes);
+    let diagnose = Router::new()
+        .route("/diagnose", get(diagnose::answer))
+        .with_state(Arc::clone(&api.diagnosis));
     Router::new()
         .route("/cache", delete(purge::answer))
         .with_state(Arc::clone(&api.cache))
+        .merge(diagnose)
         .merge(control.unwrap_or_default())
         .fallback(unknown)
         .method_not_allowed_fallback(not_so)

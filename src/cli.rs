@@ -14,7 +14,11 @@ use clap::{Parser, Subcommand};
 const USAGE: u8 = 2;
 
 mod bench;
+mod control;
 mod demo;
+mod diagnose;
+mod distribution;
+mod purge;
 mod samples;
 mod serve;
 mod signals;
@@ -28,7 +32,9 @@ mod workspace;
     max_term_width = 100,
     after_help = "Try it with nothing at all:  streamfront demo\n\
                   Serve a directory:           streamfront serve --bucket ./media\n\
-                  Serve an S3 bucket:          streamfront serve --bucket s3://media"
+                  Serve an S3 bucket:          streamfront serve --bucket s3://media\n\
+                  Make a distribution:         streamfront distribution create --bucket media\n\
+                  Find out what is wrong:      streamfront diagnose rtmp://HOST/cfx/st/NAME"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +46,9 @@ enum Command {
     Serve(Box<serve::Args>),
     Demo(demo::Args),
     Bench(Box<bench::Args>),
+    Distribution(Box<distribution::Args>),
+    Diagnose(Box<diagnose::Args>),
+    Purge(purge::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -52,6 +61,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(&args),
+        Command::Distribution(args) => distribution::run(*args),
+        Command::Diagnose(args) => diagnose::run(&args),
+        Command::Purge(args) => purge::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,6 +77,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command line that is wrong in a way that clap cannot see.
+fn wrong_argument(why: impl std::fmt::Display) -> anyhow::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, why).into()
 }
 
 /// Help and version as they are; what is wrong with a command on one line.

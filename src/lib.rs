@@ -3,6 +3,7 @@
 //! The modules stand in layers; each may import only what stands above it (see ARCHITECTURE.md,
 //! and `tests/layering.rs`, which holds the table).
 
+pub mod access;
 pub mod amf;
 pub mod api;
 pub mod cache;

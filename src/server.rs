@@ -1,9 +1,11 @@
 //! Starts everything, wires it together, and stops it.
 
 mod deploy;
+mod diagnose;
 mod fixed;
 mod grace;
 mod metrics;
+mod policies;
 mod purge;
 mod registry;
 mod wanted;
@@ -21,6 +23,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use self::deploy::Deploy;
+use self::diagnose::Diagnosis;
+use self::policies::BucketPolicies;
 use self::purge::Purges;
 use crate::amf;
 use crate::api::{self, Api, TlsError};
@@ -31,14 +35,14 @@ use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::http::port::Bounds;
-use crate::http::{self, Policies, Site};
+use crate::http::{self, Site};
 use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
 use crate::net::routes::Routes;
 use crate::net::seats::{REFUSALS_MAX, Seats};
 use crate::net::stages::{Stage, Stages};
 use crate::net::workers::Workers;
-use crate::origin::{ConnectError, Origin, OriginMeter, Origins};
+use crate::origin::{ConnectError, OriginMeter, Origins};
 use crate::rtmp::chunk::ChunkLimits;
 use crate::rtmp::server::Limits;
 use crate::store::StoreError;
@@ -127,6 +131,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         metrics: metrics::metrics(&settings, &shared, &origin_meter, &segments, disk.as_ref()),
         registry: registry.clone(),
         cache: Arc::new(Purges(Arc::clone(&shared))),
+        diagnosis: Arc::new(Diagnosis {
+            shared: Arc::clone(&shared),
+            registry: registry.clone(),
+        }),
         keys: settings.api.keys.iter().cloned().collect(),
         legacy_signatures: settings.api.legacy_signatures,
         tls,
@@ -336,18 +344,6 @@ fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken)
             header_timeout: settings.http.header_timeout,
             max_connections: settings.http.max_connections,
         },
-    }
-}
-
-/// The cross-domain policies that are in the buckets of the distributions.
-#[derive(Debug)]
-struct BucketPolicies(Arc<Shared>);
-
-impl Policies for BucketPolicies {
-    fn origin_for(&self, host: &str) -> Option<Arc<dyn Origin>> {
-        let route = self.0.routes.lookup(host)?;
-        let terms = route.served.terms();
-        terms.enabled.then(|| Arc::clone(&terms.origin))
     }
 }
 

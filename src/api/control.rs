@@ -11,7 +11,6 @@ mod identities;
 mod key_groups;
 mod operation;
 mod public_keys;
-mod query;
 mod reply;
 mod streaming;
 mod tagging;
@@ -26,12 +25,13 @@ use axum::{Extension, Router};
 use super::caller::Caller;
 use super::document::List;
 use super::error::ApiError;
+use super::query::Query;
 use super::request::RequestId;
 use super::version::Version;
 use crate::registry::{Author, Page, Registry};
 use crate::store::Kind;
 use operation::Operation;
-use query::Query;
+
 use reply::Reply;
 
 /// The routes of the control API: all paths but those of one part that others take.
@@ -98,8 +98,7 @@ fn no_version(path: &str) -> ApiError {
 fn permit(caller: &Caller, operation: &Operation) -> Result<(), ApiError> {
     let denied = operation.actions().into_iter().find(|it| !caller.may(it));
     denied.map_or(Ok(()), |action| {
-        let cause = format!("the access key {} may not do {action}", caller.key_id);
-        Err(ApiError::new(StatusCode::FORBIDDEN, "AccessDenied", cause))
+        Err(ApiError::denied(&caller.key_id, &action))
     })
 }
 

@@ -39,6 +39,12 @@ impl ApiError {
         }
     }
 
+    /// The refusal of something that an access key may not do.
+    pub fn denied(key_id: &str, action: &str) -> Self {
+        let said = format!("the access key {key_id} may not do {action}");
+        Self::new(StatusCode::FORBIDDEN, "AccessDenied", said)
+    }
+
     /// The answer to a request of API version `version` (a date) that has the id `request`.
     pub fn response(&self, version: &str, request: &str) -> Response {
         let side = if self.status.is_server_error() {

@@ -10,11 +10,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::query::{Query, argument};
 use super::request::{RequestId, version};
 use crate::distribution::AccountId;
 
@@ -64,13 +64,9 @@ pub(super) async fn answer(
 
 async fn purge(cache: &dyn Purge, caller: &Caller, query: &str) -> Result<String, ApiError> {
     if caller.account != AccountId::operator() || !caller.may(ACTION) {
-        let said = format!("the access key {} may not do {ACTION}", caller.key_id);
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "AccessDenied", said));
+        return Err(ApiError::denied(&caller.key_id, ACTION));
     }
-    let wish = Wish::parse(query).map_err(|cause| {
-        let status = StatusCode::BAD_REQUEST;
-        ApiError::new(status, "InvalidArgument", cause.to_string())
-    })?;
+    let wish = Wish::parse(query)?;
     let distribution = wish.distribution.as_deref();
     let Some(purged) = cache.purge(distribution, &wish.what).await else {
         return Err(ApiError::new(
@@ -96,53 +92,27 @@ struct Wish {
     what: What,
 }
 
-/// What is wrong with a query.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum WishError {
-    #[error("give key=KEY or prefix=PREFIX, and only one of them")]
-    What,
-    #[error("{0} is given twice")]
-    Twice(&'static str),
-    #[error("there is no parameter but distribution, key and prefix")]
-    Unknown,
-    #[error("a value is not UTF-8")]
-    Text,
-    #[error("a key is not empty; prefix= stands for all objects")]
-    Empty,
-}
-
 impl Wish {
-    fn parse(query: &str) -> Result<Self, WishError> {
-        let (mut distribution, mut key, mut prefix) = (None, None, None);
-        for part in query.split('&').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let (name, place) = match name {
-                "distribution" => ("distribution", &mut distribution),
-                "key" => ("key", &mut key),
-                "prefix" => ("prefix", &mut prefix),
-                _ => return Err(WishError::Unknown),
-            };
-            if place.replace(text(value)?).is_some() {
-                return Err(WishError::Twice(name));
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let query = Query::parse(query)?;
+        query.only(&["distribution", "key", "prefix"])?;
+        let what = match (query.get("key"), query.get("prefix")) {
+            (Some(""), None) => {
+                let said = "a key is not empty; prefix= stands for all objects";
+                return Err(argument(said));
             }
-        }
-        let what = match (key, prefix) {
-            (Some(key), None) if key.is_empty() => return Err(WishError::Empty),
-            (Some(key), None) => What::Key(key),
-            (None, Some(prefix)) => What::Prefix(prefix),
-            _ => return Err(WishError::What),
+            (Some(key), None) => What::Key(key.to_owned()),
+            (None, Some(prefix)) => What::Prefix(prefix.to_owned()),
+            _ => {
+                let said = "give key=KEY or prefix=PREFIX, and only one of them";
+                return Err(argument(said));
+            }
         };
-        Ok(Self { distribution, what })
+        Ok(Self {
+            distribution: query.get("distribution").map(str::to_owned),
+            what,
+        })
     }
-}
-
-/// A value as tools write it: `+` is a space, and the rest by percent signs.
-fn text(value: &str) -> Result<String, WishError> {
-    let spaced = value.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| WishError::Text)
 }
 
 #[cfg(test)]
@@ -168,17 +138,18 @@ mod tests {
             Wish::parse("prefix=&distribution=x&"),
             wish(Some("x"), What::Prefix(String::new()))
         );
-        for (query, error) in [
-            ("", WishError::What),
-            ("distribution=x", WishError::What),
-            ("key=a&prefix=b", WishError::What),
-            ("key=a&key=b", WishError::Twice("key")),
-            ("keys=a", WishError::Unknown),
-            ("key=%ff", WishError::Text),
-            ("key=", WishError::Empty),
-            ("key", WishError::Empty),
+        for query in [
+            "",
+            "distribution=x",
+            "key=a&prefix=b",
+            "key=a&key=b",
+            "keys=a",
+            "key=%ff",
+            "key=",
+            "key",
         ] {
-            assert_eq!(Wish::parse(query), Err(error), "{query}");
+            let error = Wish::parse(query).unwrap_err();
+            assert_eq!(error.code, "InvalidArgument", "{query}");
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use self::crossdomain::CrossDomains;
 use self::known::Known;
 use super::binding::{Bound, Live, NameKey, Policy};
 use super::check::Check;
@@ -30,7 +31,10 @@ use super::{PlayError, SegmentCache};
 use crate::cache::{MemorySize, RENDERS_MAX, RenderCache};
 use crate::origin::Origin;
 
+mod crossdomain;
 mod known;
+
+pub use crossdomain::{CROSSDOMAIN_MAX, CrossDomain};
 
 /// How long a check is waited for where something is known: an origin that is far away and busy
 /// answers in less, and nobody looks at a black picture for longer without cause.
@@ -41,6 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Objects {
     policies: RwLock<HashMap<Arc<str>, Policy>>,
     known: Arc<Known>,
+    crossdomains: CrossDomains,
     /// Checks under way, each with the last purge before it.
     checks: RenderCache<(NameKey, u64), Bound, PlayError>,
     purges: Arc<PurgeLog>,
@@ -83,6 +88,7 @@ impl Objects {
         Self {
             policies: RwLock::default(),
             known: Arc::new(Known::new(index_bytes)),
+            crossdomains: CrossDomains::new(tasks.clone()),
             checks: RenderCache::new(nothing, RENDERS_MAX, tasks),
             purges: Arc::default(),
             room: BuildRoom::new(),

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::builder::RangedU64ValueParser;
-use clap::error::ErrorKind;
 
 use self::progress::Progress;
 use super::signals;
@@ -226,7 +225,7 @@ impl Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let options = match args.options() {
         Ok(options) => options,
-        Err(why) => return Err(wrong(why)),
+        Err(why) => return Err(super::wrong_argument(why)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -293,11 +292,6 @@ fn judge(args: &Args, report: &Report) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// A command line that is wrong in a way that clap cannot see.
-fn wrong(why: String) -> anyhow::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, why).into()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod ahead;
 mod api_auth;
 mod bench;
 mod broken_files;
+mod command_line;
 mod disk;
 mod enhanced;
 mod faults;

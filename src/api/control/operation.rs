@@ -3,8 +3,8 @@
 use axum::http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use super::query::{Query, argument};
 use crate::api::error::ApiError;
+use crate::api::query::{Query, argument};
 use crate::api::version::Version;
 use crate::store::Kind;
 

@@ -33,6 +33,18 @@ impl Query {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Makes sure that there are no parameters but these: for calls of our own, where a misspelled
+    /// one would be taken for one that is missing.
+    pub(super) fn only(&self, names: &[&str]) -> Result<(), ApiError> {
+        let unknown = self.0.iter().find(|(name, _)| !names.contains(&&**name));
+        unknown.map_or(Ok(()), |(name, _)| {
+            let names = names.join(", ");
+            Err(argument(format!(
+                "there is no parameter {name}; there are {names}"
+            )))
+        })
+    }
+
     /// The most items that a page may have.
     pub(super) fn max_items(&self) -> Result<usize, ApiError> {
         let Some(text) = self.get("MaxItems") else {
@@ -49,8 +61,10 @@ impl Query {
     }
 }
 
+/// A value as tools write it: `+` is a space, and the rest by percent signs.
 fn decode(text: &str) -> Result<String, ApiError> {
-    let decoded = percent_decode_str(text).decode_utf8();
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| argument("the query is not UTF-8"))
