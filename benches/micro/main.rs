@@ -18,6 +18,7 @@ mod naive_mp4;
 mod pacer;
 mod patch;
 mod registry;
+mod routing;
 mod sender;
 
 use std::time::Duration;
@@ -39,6 +40,6 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench, registry::bench
+        sender::bench, patch::bench, registry::bench, routing::bench
 }
 criterion_main!(parts);

@@ -27,6 +27,7 @@ mod pauses;
 mod playlists;
 mod plays;
 mod rejections;
+mod routing;
 mod seeks;
 mod settings;
 mod shared_bytes;

@@ -1,5 +1,7 @@
 //! What is served for what the registry has, without a port.
 
+mod leaving;
+
 use std::sync::Mutex;
 
 use tokio_util::task::TaskTracker;
