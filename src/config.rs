@@ -123,6 +123,8 @@ pub enum CrossDomain {
     Bucket,
     /// Always the one that admits every domain.
     Fixed,
+    /// As `Bucket`, and RTMP players from sites that it does not admit are refused.
+    Enforced,
 }
 
 /// What is kept of media, where, and for how long.
