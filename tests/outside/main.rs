@@ -10,6 +10,7 @@ mod ahead;
 mod api_auth;
 mod bench;
 mod broken_files;
+mod control_api;
 mod disk;
 mod enhanced;
 mod faults;
