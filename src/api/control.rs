@@ -77,7 +77,7 @@ async fn answer(
             tracing::debug!(%method, path = uri.path(), key = %caller.key_id, %error, "refused");
             error.response(
                 &version.unwrap_or(Version::NEWEST).to_string(),
-                &request.as_str(),
+                request.as_str(),
             )
         }
     }
