@@ -5,14 +5,13 @@
 //! One task makes all changes, in the order in which they come: it works on a copy of the state,
 //! writes what changed as one batch (however many requests waited), and shows the copy when the
 //! store has it. So what was answered is on the disk, and nobody sees what is not. The copy is of
-//! maps to shared records, one a batch: some microseconds for hundreds of distributions, about a
-//! millisecond for ten thousand (`benches/micro/registry.rs`), which is less than the flush that
-//! follows.
+//! maps to shared records, one a batch: for ten thousand distributions a millisecond at the most,
+//! less than a flush of most disks (`benches/micro/registry.rs`).
 //!
-//! A rule ([`streaming`], [`identity`], [`public_key`], [`key_group`], [`tagging`]) looks at a
-//! [`draft::Draft`] and says what changes; it changes nothing itself. So a rule that fails leaves
-//! nothing half done, and the next one in the batch sees what those before it changed. Rules:
-//! cloudfront.md, sections 5.4 to 5.6 and 6.
+//! A rule (`streaming`, `identity`, `public_key`, `key_group`, `tagging`) looks at the writer's
+//! draft and says what changes; it changes nothing itself. So a rule that fails leaves nothing half
+//! done, and the next one in the batch sees what those before it changed. Rules: cloudfront.md,
+//! sections 5.4 to 5.6 and 6.
 //!
 //! Whether this edge serves the newest version of a distribution is told by whoever deploys it
 //! ([`Registry::deployed`]), and is not kept: after a start it deploys everything anew.

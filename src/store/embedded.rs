@@ -1,6 +1,6 @@
 //! The store of one server: a redb file in the data directory.
 //!
-//! One table a kind, from id to JSON ([`json`]): small records that a person can read with any tool
+//! One table a kind, from id to JSON (`json`): small records that a person can read with any tool
 //! for redb, and that a later version can give further members. redb writes copies of pages and then
 //! one new root, so a crash at any moment leaves the state before or after a batch; each batch is
 //! flushed before it counts (`Durability::Immediate`). The file is locked while it is open. When

@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -174,6 +174,6 @@ fn a_child_that_writes_until_it_is_killed() {
     for count in first.. {
         let text = count.to_string();
         write(&database, &[put("E1", &text), put("E2", &text)]).unwrap();
-        println!("wrote {count}");
+        writeln!(std::io::stdout(), "wrote {count}").unwrap();
     }
 }
