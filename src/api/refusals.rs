@@ -38,10 +38,10 @@ impl Refusals {
 
 fn say(count: &AtomicU64, peer: Option<&Peer>, key_id: &str, cause: &str) {
     let times = count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-    let peer = peer.map(|peer| peer.0);
+    let peer = peer.map(|peer| tracing::field::display(peer.0));
     if times.is_power_of_two() {
-        tracing::warn!(?peer, key_id = ?key_id, cause, times, "a call of the API was refused");
+        tracing::warn!(peer, key_id = ?key_id, cause, times, "a call of the API was refused");
     } else {
-        tracing::debug!(?peer, key_id = ?key_id, cause, times, "a call of the API was refused");
+        tracing::debug!(peer, key_id = ?key_id, cause, times, "a call of the API was refused");
     }
 }
