@@ -171,6 +171,13 @@ fn check_surroundings(
             return Err(RegistryError::NoSigner(account.to_string()));
         }
     }
+    let suffix = &draft.rules.domain_suffix;
+    if let Some(alias) = config.aliases.iter().find(|alias| is_ours(alias, suffix)) {
+        return Err(RegistryError::Argument(format!(
+            "the CNAME {alias} may not end in {suffix}: such names are given by the server, and a \
+             deleted distribution's is never given again"
+        )));
+    }
     let free = |alias: &&HostPattern| match holder(draft, alias) {
         None => true,
         Some(holder) => own == Some(holder),
@@ -179,6 +186,15 @@ fn check_surroundings(
         Some(alias) => Err(RegistryError::AliasTaken(alias.to_string())),
         None => Ok(()),
     }
+}
+
+/// Whether a name is one that the server gives.
+fn is_ours(name: &HostPattern, suffix: &str) -> bool {
+    let (HostPattern::Exact(name) | HostPattern::Wildcard(name)) = name else {
+        return false;
+    };
+    name.strip_suffix(suffix)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whose a name is: an id, or empty for one of the configuration file.

@@ -329,3 +329,20 @@ async fn only_what_is_disabled_everywhere_is_deleted() {
     );
     assert!(registry.state().deployed.is_empty());
 }
+
+#[tokio::test]
+async fn names_below_the_servers_own_are_given_by_the_server() {
+    let registry = fresh().await;
+    for name in [
+        "streamfront.localhost",
+        "*.streamfront.localhost",
+        "films.streamfront.localhost",
+        "*.a.streamfront.localhost",
+    ] {
+        let error = registry.try_make(1, named("a", name)).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Argument(_)), "{name}");
+    }
+    registry
+        .make(1, named("a", "notstreamfront.localhost"))
+        .await;
+}
