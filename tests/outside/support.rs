@@ -3,6 +3,7 @@
 
 pub mod amf;
 pub mod client;
+pub mod distributions;
 pub mod http;
 pub mod kernel;
 pub mod leash;
@@ -11,6 +12,7 @@ pub mod message;
 pub mod metrics;
 pub mod nginx;
 pub mod packets;
+pub mod place;
 pub mod players;
 pub mod ports;
 pub mod proxy;
