@@ -82,7 +82,20 @@ impl Default for Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct NameKey {
     pub(super) distribution: Arc<str>,
+    /// Where it is looked for: what one origin said, that there is nothing included, says nothing
+    /// of another, nor of the same one read by somebody else.
+    origin: u64,
     pub(super) candidates: Arc<[String]>,
+}
+
+impl NameKey {
+    pub(super) fn new(distribution: &Arc<str>, policy: Policy, candidates: Arc<[String]>) -> Self {
+        Self {
+            distribution: Arc::clone(distribution),
+            origin: policy.origin,
+            candidates,
+        }
+    }
 }
 
 /// A name bound to a version of an object. The same object may be bound to many names, so that a

@@ -140,11 +140,8 @@ impl Objects {
         origin: &Arc<dyn Origin>,
         name: &StreamName,
     ) -> Result<Arc<Object>, PlayError> {
-        let key = NameKey {
-            distribution: Arc::clone(distribution),
-            candidates: name.candidates().into(),
-        };
         let policy = self.policy(distribution);
+        let key = NameKey::new(distribution, policy, name.candidates().into());
         let purges = self.purges.now();
         let known = self.known.binding(&key, policy, &purges);
         let now = self.known.clock.now();

@@ -4,6 +4,7 @@
 pub mod amf;
 pub mod aws;
 pub mod client;
+pub mod distributions;
 pub mod http;
 pub mod kernel;
 pub mod leash;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod metrics;
 pub mod nginx;
 pub mod packets;
+pub mod place;
 pub mod players;
 pub mod ports;
 pub mod proxy;

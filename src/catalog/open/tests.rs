@@ -237,3 +237,15 @@ async fn distributions_share_nothing() {
     let other = house.open("mp4:a.mp4").await.unwrap();
     assert_ne!(first.key(), other.key(), "another origin under the same id");
 }
+
+/// An identity that may read the bucket helps at once.
+#[tokio::test]
+async fn what_is_not_there_for_one_origin_may_be_there_for_the_next() {
+    let house = House::new(Freshness::TimeToLive(HOUR));
+    house.open("mp4:b.mp4").await.unwrap_err();
+    house.put("b.mp4", SAMPLE);
+    assert_eq!(house.asks("mp4:b.mp4").await, 0, "it is remembered");
+    let policy = Policy::new(Freshness::TimeToLive(HOUR), NEGATIVE_TTL, "other");
+    house.objects.set_policy("d", policy);
+    assert!(house.open("mp4:b.mp4").await.is_ok());
+}

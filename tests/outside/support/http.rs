@@ -47,19 +47,26 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> 
 pub fn read(socket: &mut impl Read) -> Answer {
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).expect("an answer");
-    let end = answer
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .expect("a head");
+    parse(&answer).expect("a head with a status")
+}
+
+/// The same, if it comes, and comes whole: as many bytes as its head says.
+pub fn try_read(socket: &mut impl Read) -> Option<Answer> {
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).ok()?;
+    let answer = parse(&answer)?;
+    let length = answer.header("content-length");
+    let length = length.map_or(Some(0), |length| length.parse().ok())?;
+    (answer.body.len() == length).then_some(answer)
+}
+
+fn parse(answer: &[u8]) -> Option<Answer> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = head
-        .split_whitespace()
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .expect("a status");
-    Answer {
+    let status = head.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Answer {
         status,
         head,
         body: answer[end + 4..].to_vec(),
-    }
+    })
 }

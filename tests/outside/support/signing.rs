@@ -146,6 +146,15 @@ impl Raw {
         socket.write_all(&self.bytes()).expect("sent");
         http::read(&mut socket)
     }
+
+    /// The same where the server may end at any moment: the whole answer, or none.
+    pub fn try_send(&self, address: SocketAddr) -> Option<Answer> {
+        let mut socket = TcpStream::connect(address).ok()?;
+        let patience = Some(Duration::from_secs(30));
+        socket.set_read_timeout(patience).ok()?;
+        socket.write_all(&self.bytes()).ok()?;
+        http::try_read(&mut socket)
+    }
 }
 
 /// A request of the operator.
