@@ -171,6 +171,13 @@ fn check_surroundings(
             return Err(RegistryError::NoSigner(account.to_string()));
         }
     }
+    let free = |alias: &&HostPattern| match holder(draft, alias) {
+        None => true,
+        Some(holder) => own == Some(holder),
+    };
+    if let Some(alias) = config.aliases.iter().find(|alias| !free(alias)) {
+        return Err(RegistryError::AliasTaken(alias.to_string()));
+    }
     let suffix = &draft.rules.domain_suffix;
     if let Some(alias) = config.aliases.iter().find(|alias| is_ours(alias, suffix)) {
         return Err(RegistryError::Argument(format!(
@@ -178,14 +185,7 @@ fn check_surroundings(
              deleted distribution's is never given again"
         )));
     }
-    let free = |alias: &&HostPattern| match holder(draft, alias) {
-        None => true,
-        Some(holder) => own == Some(holder),
-    };
-    match config.aliases.iter().find(|alias| !free(alias)) {
-        Some(alias) => Err(RegistryError::AliasTaken(alias.to_string())),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether a name is one that the server gives.

@@ -276,7 +276,7 @@ fn they_are_served_again_after_a_restart_and_one_may_be_the_default() {
         again.control.serve(&config)
     });
     for host in [None, Some("127.0.0.1"), Some("localhost")] {
-        let refused = enter(rtmp, host).err().expect("refused");
+        let refused = enter(rtmp, host).expect_err("refused");
         assert!(refused.contains("DistributionNotFound"), "{host:?}");
     }
     let head = format!("default_distribution = '{}'\n", made[1].id);
