@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::claim::Claim;
 use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
-use crate::distribution::StreamingConfig;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::{StreamingRecord, Tags};
 use crate::distribution::streaming::Signer;
+use crate::distribution::{AccountId, StreamingConfig};
 use crate::store::{Change, Kind, Record};
 
 /// The first version in which lists have a Quantity. Older ones cannot say all settings, so they may
@@ -175,9 +175,33 @@ fn check_surroundings(
         None => true,
         Some(holder) => own == Some(holder),
     };
-    match config.aliases.iter().find(|alias| !free(alias)) {
-        Some(alias) => Err(RegistryError::AliasTaken(alias.to_string())),
-        None => Ok(()),
+    if let Some(alias) = config.aliases.iter().find(|alias| !free(alias)) {
+        return Err(RegistryError::AliasTaken(alias.to_string()));
+    }
+    // What it had when the suffix was another it may keep.
+    let new = |alias: &&HostPattern| holder(draft, alias).is_none();
+    let suffix = &draft.rules.domain_suffix;
+    let mut reserved = config.aliases.iter().filter(new);
+    match reserved.find(|alias| is_reserved(alias, suffix)) {
+        Some(alias) if author.account != AccountId::operator() => Err(RegistryError::Argument(
+            format!("the CNAME {alias} is, or covers, one of the names that this server gives"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a name is one of those below the suffix, or stands for some of them. They are given once
+/// and never again (cloudfront.md, section 1.5): else who knows that of a deleted distribution could
+/// take over its viewers. The operator, whose names they are, may.
+fn is_reserved(alias: &HostPattern, suffix: &str) -> bool {
+    let below = |name: &str, parent: &str| {
+        let rest = name.strip_suffix(parent);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    match alias {
+        HostPattern::Exact(name) => below(name, suffix),
+        HostPattern::Wildcard(parent) => below(parent, suffix) || below(suffix, parent),
+        HostPattern::Any => true,
     }
 }
 

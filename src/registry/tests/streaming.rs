@@ -329,3 +329,52 @@ async fn only_what_is_disabled_everywhere_is_deleted() {
     );
     assert!(registry.state().deployed.is_empty());
 }
+
+#[tokio::test]
+async fn only_the_operator_takes_names_that_the_server_gives() {
+    let registry = fresh().await;
+    let gone = registry.make(2, disabled("gone")).await;
+    registry.remove(2, &gone).await.unwrap();
+    let own = gone.domain_name.as_str();
+    for (n, name) in [
+        own,
+        "streamfront.localhost",
+        "*.streamfront.localhost",
+        "*.localhost",
+        "*.a.streamfront.localhost",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let tried = registry.try_make(1, named("r", name)).await;
+        let refused = matches!(tried, Err(RegistryError::Argument(_)));
+        assert!(refused, "{name}: {tried:?}");
+        registry.make(0, named(&n.to_string(), name)).await;
+    }
+    for (n, name) in ["localhost", "xstreamfront.localhost", "*.example.localhost"]
+        .into_iter()
+        .enumerate()
+    {
+        registry.make(1, named(&n.to_string(), name)).await;
+    }
+}
+
+/// The operator chose another suffix since.
+#[tokio::test]
+async fn a_name_that_came_below_the_suffix_is_kept() {
+    let store = Arc::new(Memory::default());
+    let with = |suffix: &str| Rules {
+        domain_suffix: suffix.to_owned(),
+        ..Rules::default()
+    };
+    let registry = open(&store, with("a.example.com")).await;
+    let made = registry.make(1, named("r", "films.b.example.com")).await;
+    drop(registry);
+    let registry = open(&store, with("b.example.com")).await;
+    let again = named("r", "films.b.example.com");
+    let updated = registry
+        .update_streaming(&author(1), &made.head.id, Some(&made.head.etag), again)
+        .await
+        .unwrap();
+    assert_eq!(updated.config.aliases, made.config.aliases);
+}
