@@ -12,6 +12,7 @@ mod bench;
 mod broken_files;
 mod command_line;
 mod control_crash;
+mod control_hostile;
 mod disk;
 mod enhanced;
 mod faults;
