@@ -7,7 +7,7 @@ use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::{StreamingRecord, Tags};
-use crate::distribution::streaming::Signer;
+use crate::distribution::streaming::{ConfigFault, Signer};
 use crate::distribution::{AccountId, StreamingConfig};
 use crate::store::{Change, Kind, Record};
 
@@ -56,8 +56,11 @@ pub(super) fn update(
     let old = changeable(draft, author, id)?;
     head::check(&old.head, if_match)?;
     let suffixes = draft.rules.suffixes.iter().map(String::as_str);
-    config.validate(suffixes)?;
-    config.may_replace(&old.config)?;
+    match (config.validate(suffixes), config.may_replace(&old.config)) {
+        // The origin is the one that it has. Without its server it can be disabled, and then deleted.
+        (Ok(()) | Err(ConfigFault::Origin(_)), Ok(())) => {}
+        (Err(fault), _) | (_, Err(fault)) => return Err(fault.into()),
+    }
     // Dates compare as text.
     if author.version.as_str() < FIRST_NESTED && old.written_by.as_str() >= FIRST_NESTED {
         return Err(RegistryError::IllegalUpdate(format!(

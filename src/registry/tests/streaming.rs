@@ -378,3 +378,37 @@ async fn a_name_that_came_below_the_suffix_is_kept() {
         .unwrap();
     assert_eq!(updated.config.aliases, made.config.aliases);
 }
+
+#[tokio::test]
+async fn without_the_server_of_its_origin_it_can_be_changed_but_not_made() {
+    let store = Arc::new(Memory::default());
+    let with = |suffix: &str| Rules {
+        suffixes: vec![suffix.to_owned()],
+        ..Rules::default()
+    };
+    let here = |enabled| StreamingConfig {
+        origin_domain: "media.s3.example.com".into(),
+        enabled,
+        ..config("r")
+    };
+    let made = open(&store, with("s3.example.com"))
+        .await
+        .make(1, here(true))
+        .await;
+    let registry = open(&store, with("other.example.com")).await;
+    let off = registry
+        .update_streaming(
+            &author(1),
+            &made.head.id,
+            Some(&made.head.etag),
+            here(false),
+        )
+        .await
+        .unwrap();
+    registry.remove(1, &off).await.unwrap();
+    let fault = registry.try_make(1, here(true)).await.unwrap_err();
+    assert!(matches!(
+        fault,
+        RegistryError::Fault(ConfigFault::Origin(_))
+    ));
+}
