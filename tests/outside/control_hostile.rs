@@ -27,7 +27,7 @@ fn server() -> &'static Server {
                 "[[api.key]]\nid = 'TENANT{number}'\nsecret = '{SECRET}'\naccount = '{number:012}'\n"
             )
         };
-        let keys: String = (1..=8).map(key).collect();
+        let keys: String = (1..=9).map(key).collect();
         Setup::directory(media::folder()).config(&keys).start()
     })
 }
@@ -395,4 +395,22 @@ fn who_holds_connections_holds_nobody_up_for_ever() {
     assert!(grown < GROWTH, "grown by {} MiB", grown >> 20);
     drop(held);
     control.create(&Config::new("whole", BUCKET));
+}
+
+/// An account is known by its key, whether or not it owns anything; no other can be trusted.
+#[test]
+fn only_accounts_that_there_are_can_be_trusted_signers() {
+    let control = tenant(8);
+    let trusting = |account: &str| {
+        let none = "<Enabled>false</Enabled><Quantity>0</Quantity>";
+        let one = format!(
+            "<Enabled>true</Enabled><Quantity>1</Quantity><Items>\
+             <AwsAccountNumber>{account}</AwsAccountNumber></Items>"
+        );
+        Config::new(account, BUCKET).xml().replace(none, &one)
+    };
+    let made = control.call("POST", ALL, None, &trusting("000000000009"));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let refused = control.call("POST", ALL, None, &trusting("000000000010"));
+    assert_eq!(code(&refused), "TrustedSignerDoesNotExist");
 }
