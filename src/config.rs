@@ -15,6 +15,7 @@ use crate::api::Secret;
 use crate::distribution::host::HostPattern;
 use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::origin::Tuning;
+use crate::store::embedded;
 
 mod api;
 mod entry;
@@ -123,6 +124,8 @@ pub enum CrossDomain {
     Bucket,
     /// Always the one that admits every domain.
     Fixed,
+    /// As `Bucket`, and RTMP players from sites that it does not admit are refused.
+    Enforced,
 }
 
 /// What is kept of media, where, and for how long.
@@ -461,6 +464,11 @@ impl Settings {
             .map_err(|(index, error)| source.wrong_entry("s3", index, &error.to_string()))
     }
 
+    /// Whether distributions were created by the API of an earlier run.
+    pub fn has_store(&self) -> bool {
+        self.data_dir.join(embedded::FILE).exists()
+    }
+
     /// Whether there is an access key, so that distributions can be created by the API.
     pub fn has_api(&self) -> bool {
         !self.api.keys.is_empty()
@@ -486,7 +494,7 @@ impl Settings {
         }
         crate::distribution::validate(&all)
             .map_err(|error| source.wrong("apps", error.to_string()))?;
-        if self.has_api() {
+        if self.has_api() || self.has_store() {
             return Ok(all);
         }
         if all.is_empty() {

@@ -5,5 +5,6 @@ pub mod connection;
 pub mod listener;
 pub mod routes;
 pub mod seats;
+mod site;
 pub mod stages;
 pub mod workers;

@@ -271,7 +271,8 @@ fn routes(settings: &Settings, objects: Objects) -> Routes {
         Enhanced::Negotiated => EnhancedPolicy::Negotiated,
         Enhanced::Never => EnhancedPolicy::Never,
     };
-    Routes::new(Arc::new(objects), Handle::current(), ahead, policy)
+    let enforce = settings.http.crossdomain == CrossDomain::Enforced;
+    Routes::new(Arc::new(objects), Handle::current(), ahead, policy, enforce)
 }
 
 /// The disk tier, where one is wanted and can be had.
@@ -338,7 +339,7 @@ fn rules(settings: &Settings) -> Rules {
 fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken) -> Site {
     Site {
         policies: Arc::new(BucketPolicies(Arc::clone(shared))),
-        bucket_policy: settings.http.crossdomain == CrossDomain::Bucket,
+        bucket_policy: settings.http.crossdomain != CrossDomain::Fixed,
         draining: shutdown.clone(),
         bounds: Bounds {
             header_timeout: settings.http.header_timeout,

@@ -25,6 +25,10 @@ pub enum PlayError {
     /// The distribution was disabled or deleted since the viewer connected.
     #[error("the distribution is disabled")]
     Disabled,
+    /// Its names must be signed, which this version cannot verify: private content is not given to
+    /// everybody.
+    #[error("the distribution has trusted signers, and this version verifies no signatures")]
+    Signed,
     /// This server is at fault, or out of memory, or stopping.
     #[error("{0}")]
     Internal(Arc<str>),
@@ -56,7 +60,7 @@ impl PlayError {
             Self::Media(_) | Self::Render(_) | Self::Origin(OriginError::OutOfRange) => {
                 Failure::FileStructureInvalid
             }
-            Self::Origin(_) | Self::Disabled | Self::Internal(_) => Failure::Failed,
+            Self::Origin(_) | Self::Disabled | Self::Signed | Self::Internal(_) => Failure::Failed,
         }
     }
 
@@ -65,7 +69,7 @@ impl PlayError {
         match self {
             Self::NotFound | Self::Disabled => Blame::Viewer,
             Self::Origin(error) => error.blame(),
-            Self::Media(_) | Self::Render(_) => Blame::Operator,
+            Self::Media(_) | Self::Render(_) | Self::Signed => Blame::Operator,
             Self::Internal(_) => Blame::Us,
         }
     }

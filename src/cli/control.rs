@@ -45,6 +45,7 @@ pub(super) struct Access {
     /// The server's API: a URL, or ADDR:PORT.
     #[arg(
         long,
+        global = true,
         env = "STREAMFRONT_API",
         value_name = "URL",
         default_value = "http://127.0.0.1:8081",
@@ -55,6 +56,7 @@ pub(super) struct Access {
     /// Certificates (PEM) to trust beside the system's, where the API is https://.
     #[arg(
         long,
+        global = true,
         env = "STREAMFRONT_CA_FILE",
         value_name = "FILE",
         help_heading = "The server"

@@ -75,6 +75,12 @@ impl Api {
         self.certificate.as_ref().zip(self.private_key.as_ref())
     }
 
+    /// The accounts of the access keys, and the operator's.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> {
+        let accounts = self.keys.iter().map(|key| key.caller.account.clone());
+        accounts.chain([AccountId::operator()])
+    }
+
     /// Fills [`Api::keys`] from the file and the environment's key, which is id and secret.
     pub(super) fn resolve(
         &mut self,

@@ -23,6 +23,8 @@ pub struct Terms {
     pub kind: Kind,
     /// Whether viewers are let in, and new plays begin.
     pub enabled: bool,
+    /// Whether only signed names may be played. None can be, as long as nobody verifies signatures.
+    pub signed: bool,
     /// Application names, `app/instance`.
     pub apps: Arc<[String]>,
     /// Where its objects are.
@@ -94,6 +96,7 @@ mod tests {
         let terms = Terms {
             kind: Kind::Streaming,
             enabled: true,
+            signed: false,
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,

@@ -12,6 +12,7 @@ use super::served::Served;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
+use crate::origin::Origin;
 use crate::render::Rendering;
 
 /// Whether codecs are sent that need Enhanced RTMP.
@@ -56,18 +57,27 @@ impl Viewer {
     /// There is none, it cannot be read, no track of it may be sent to this viewer, or the
     /// distribution is disabled.
     pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
-        let terms = self.distribution.terms();
-        if !terms.enabled {
-            return Err(PlayError::Disabled);
-        }
+        let origin = self.origin()?;
         // A name that cannot be a key names no object; it never reaches the origin.
         let name = StreamName::parse(&self.app_rest, name).map_err(|_| PlayError::NotFound)?;
         let object = self
             .objects
-            .open(self.distribution.id(), &terms.origin, &name)
+            .open(self.distribution.id(), &origin, &name)
             .await?;
         let rendering = self.rendering(object.info())?;
         Ok(Opened { object, rendering })
+    }
+
+    /// Where a play reads from that begins now.
+    fn origin(&self) -> Result<Arc<dyn Origin>, PlayError> {
+        let terms = self.distribution.terms();
+        if !terms.enabled {
+            return Err(PlayError::Disabled);
+        }
+        if terms.signed {
+            return Err(PlayError::Signed);
+        }
+        Ok(Arc::clone(&terms.origin))
     }
 
     /// Whether the distribution has sent its viewers away since this one came.

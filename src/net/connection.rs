@@ -26,6 +26,8 @@ use self::end::{End, LAST_BYTES, LINGER, linger};
 use self::streams::Streams;
 use self::wait::{Alarm, Woken};
 use super::listener::Shared;
+use super::seats::Place;
+use super::site::Check;
 use super::stages::Stage;
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Job, Opened};
@@ -74,6 +76,13 @@ struct Standstill {
     wake: Option<Instant>,
 }
 
+/// A viewer who is let in if the check says so.
+struct Arriving {
+    viewer: Viewer,
+    place: Place,
+    check: Check,
+}
+
 type Length = BoxFuture<'static, (f64, Result<Opened, PlayError>)>;
 
 /// One connection of one viewer.
@@ -90,6 +99,8 @@ pub struct Connection<'a> {
     /// Jobs of streams that were deleted.
     leftovers: FuturesUnordered<Job>,
     buffer: Duration,
+    /// A viewer whose connect is being looked at.
+    arriving: Option<Arriving>,
     /// The word that connect was refused with.
     rejected: Option<&'static str>,
     /// Whether the viewer was told that the connection ends, because the distribution is disabled.
@@ -128,6 +139,7 @@ impl<'a> Connection<'a> {
             lengths: FuturesUnordered::new(),
             leftovers: FuturesUnordered::new(),
             buffer: DEFAULT_BUFFER,
+            arriving: None,
             rejected: None,
             leaving: false,
             started: now,
@@ -215,6 +227,7 @@ impl<'a> Connection<'a> {
                 Woken::Readable => self.read()?,
                 Woken::Job(id, done) => self.done(id, done),
                 Woken::Length(transaction, opened) => self.answer_length(transaction, opened),
+                Woken::Checked(checked) => self.checked(checked),
                 Woken::Other => {}
             }
         }

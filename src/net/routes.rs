@@ -52,6 +52,8 @@ pub struct Routes {
     pub ahead: Budget,
     /// Which codecs may be sent.
     pub policy: EnhancedPolicy,
+    /// Whether players are refused that the cross-domain policy of the bucket does not admit.
+    pub enforce_crossdomain: bool,
 }
 
 impl Routes {
@@ -61,6 +63,7 @@ impl Routes {
         background: Handle,
         ahead: Budget,
         policy: EnhancedPolicy,
+        enforce_crossdomain: bool,
     ) -> Self {
         Self {
             table: ArcSwap::default(),
@@ -68,6 +71,7 @@ impl Routes {
             background,
             ahead,
             policy,
+            enforce_crossdomain,
         }
     }
 

@@ -183,29 +183,36 @@ fn check_surroundings(
     }
     // What it had when the suffix was another it may keep.
     let new = |alias: &&HostPattern| holder(draft, alias).is_none();
-    let suffix = &draft.rules.domain_suffix;
-    let mut reserved = config.aliases.iter().filter(new);
-    match reserved.find(|alias| is_reserved(alias, suffix)) {
-        Some(alias) if author.account != AccountId::operator() => Err(RegistryError::Argument(
-            format!("the CNAME {alias} is, or covers, one of the names that this server gives"),
-        )),
-        _ => Ok(()),
-    }
+    let mut new = config.aliases.iter().filter(new);
+    new.try_for_each(|alias| check_given(alias, &draft.rules.domain_suffix, author))
 }
 
-/// Whether a name is one of those below the suffix, or stands for some of them. They are given once
-/// and never again (cloudfront.md, section 1.5): else who knows that of a deleted distribution could
-/// take over its viewers. The operator, whose names they are, may.
-fn is_reserved(alias: &HostPattern, suffix: &str) -> bool {
-    let below = |name: &str, parent: &str| {
-        let rest = name.strip_suffix(parent);
-        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+/// Names below the suffix are given by the server, once: else whoever knows that of a deleted
+/// distribution could take over its viewers (cloudfront.md, section 1.5). A wildcard may stand for
+/// all of them only where it is the operator's.
+fn check_given(alias: &HostPattern, suffix: &str, author: &Author) -> Result<(), RegistryError> {
+    let covers = matches!(alias, HostPattern::Wildcard(parent) if is_at_or_below(suffix, parent));
+    let is_ours = match alias {
+        HostPattern::Exact(name) | HostPattern::Wildcard(name) => is_at_or_below(name, suffix),
+        HostPattern::Any => false,
     };
-    match alias {
-        HostPattern::Exact(name) => below(name, suffix),
-        HostPattern::Wildcard(parent) => below(parent, suffix) || below(suffix, parent),
-        HostPattern::Any => true,
+    if is_ours {
+        return Err(RegistryError::Argument(format!(
+            "the CNAME {alias} may not end in {suffix}: such names are given by the server, and a \
+             deleted distribution's is never given again"
+        )));
     }
+    if covers && author.account != AccountId::operator() {
+        return Err(RegistryError::Argument(format!(
+            "the CNAME {alias} stands for the names that end in {suffix}, which the server gives"
+        )));
+    }
+    Ok(())
+}
+
+fn is_at_or_below(name: &str, parent: &str) -> bool {
+    let rest = name.strip_suffix(parent);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whose a name is: an id, or empty for one of the configuration file.

@@ -62,6 +62,7 @@ mod tests {
         let terms = Terms {
             kind: Kind::Streaming,
             enabled: false,
+            signed: false,
             apps: Arc::new([]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,

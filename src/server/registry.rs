@@ -14,9 +14,9 @@ use crate::store::StoreError;
 use crate::store::embedded::Embedded;
 
 /// Opens the registry in the data directory, with the distributions of the configuration file beside
-/// what is stored. `None` without an access key: nobody could change anything.
+/// what is stored. `None` where nothing is stored and there is no access key to change that.
 pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreError> {
-    if !settings.has_api() {
+    if !settings.has_api() && !settings.has_store() {
         return Ok(None);
     }
     let store = Embedded::open(&settings.data_dir)?;
@@ -26,13 +26,12 @@ pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreE
 
 /// What the settings add to the rules.
 fn rules(settings: &Settings) -> Rules {
-    let keys = settings.api.keys.iter();
     let named = settings.distributions.iter().flat_map(|distribution| {
         let own = HostPattern::Exact(distribution.domain_name.clone());
         distribution.aliases.iter().cloned().chain([own])
     });
     Rules {
-        accounts: keys.map(|key| key.caller.account.clone()).collect(),
+        accounts: settings.api.accounts().collect(),
         suffixes: settings.bucket_suffixes().map(str::to_owned).collect(),
         domain_suffix: settings.domain_suffix.clone(),
         taken: named.collect(),

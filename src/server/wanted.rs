@@ -23,6 +23,7 @@ pub(super) struct Wanted {
     pub(super) policy: Policy,
     kind: Kind,
     enabled: bool,
+    signed: bool,
     apps: Arc<[String]>,
     max_rate: Option<NonZeroU64>,
     max_connections: u64,
@@ -42,6 +43,7 @@ impl Wanted {
             origin: distribution.origin.clone(),
             kind: distribution.kind,
             enabled: distribution.enabled,
+            signed: false,
             apps: distribution.apps.clone().into(),
             max_rate: distribution.max_rate,
             max_connections: most.map_or(u64::MAX, |most| u64::from(most.get())),
@@ -63,6 +65,7 @@ impl Wanted {
             origin,
             kind: Kind::Streaming,
             enabled: config.enabled,
+            signed: !config.trusted_signers.is_empty(),
             apps: settings.apps.clone().into(),
             max_rate: NonZeroU64::new(limits.max_rate),
             max_connections: match limits.max_connections_per_distribution {
@@ -77,6 +80,7 @@ impl Wanted {
         Terms {
             kind: self.kind,
             enabled: self.enabled,
+            signed: self.signed,
             apps: Arc::clone(&self.apps),
             origin,
             max_rate: self.max_rate,

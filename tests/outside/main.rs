@@ -11,6 +11,7 @@ mod api_auth;
 mod bench;
 mod broken_files;
 mod command_line;
+mod control_api;
 mod control_crash;
 mod control_hostile;
 mod disk;

@@ -2,6 +2,7 @@
 //! client of their own for what no player can be made to do.
 
 pub mod amf;
+pub mod aws;
 pub mod client;
 pub mod distributions;
 pub mod http;

@@ -62,7 +62,7 @@ pub(super) struct Args {
     reference: Option<String>,
 
     #[command(flatten)]
-    wait: wait::Args,
+    wait: wait::Patience,
 
     #[command(flatten)]
     output: show::Output,

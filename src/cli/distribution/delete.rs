@@ -19,7 +19,7 @@ pub(super) struct Args {
     disable: bool,
 
     #[command(flatten)]
-    wait: wait::Args,
+    wait: wait::Patience,
 }
 
 /// Deletes a distribution.

@@ -61,7 +61,7 @@ pub(super) struct Args {
     price_class: Option<PriceClass>,
 
     #[command(flatten)]
-    wait: wait::Args,
+    wait: wait::Patience,
 
     #[command(flatten)]
     output: show::Output,
@@ -75,7 +75,7 @@ pub(super) struct Switch {
     which: String,
 
     #[command(flatten)]
-    wait: wait::Args,
+    wait: wait::Patience,
 
     #[command(flatten)]
     output: show::Output,

@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(2);
 
 /// How long to wait.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Patience {
     /// How long to wait until the server serves it; 0s: not at all.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = quantity::duration)]
     wait: Duration,
@@ -30,17 +30,17 @@ pub(super) struct Args {
 pub(super) async fn until_deployed(
     distributions: &Distributions,
     mut it: Described,
-    args: &Args,
+    patience: &Patience,
 ) -> anyhow::Result<Described> {
     let start = Instant::now();
     let mut told = false;
-    while !args.wait.is_zero() && !it.is_deployed() {
-        if start.elapsed() >= args.wait {
+    while !patience.wait.is_zero() && !it.is_deployed() {
+        if start.elapsed() >= patience.wait {
             bail!(
                 "{} is not deployed after {} s: see the server's log, or look again with \
                  `streamfront distribution show {}`",
                 it.head.id,
-                args.wait.as_secs(),
+                patience.wait.as_secs(),
                 it.head.id
             );
         }

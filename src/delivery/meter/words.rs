@@ -74,6 +74,8 @@ words! {
         DistributionType = "distribution_type",
         /// No such application, instance or URL.
         Application = "application",
+        /// The cross-domain policy of the bucket does not admit the player's site, or is not known.
+        CrossDomain = "cross_domain",
     }
 }
 

@@ -66,6 +66,7 @@ impl Account {
             Rejection::InvalidInstance | Rejection::InvalidUri | Rejection::InvalidApp => {
                 Turned::Application
             }
+            Rejection::SiteDenied | Rejection::SiteUnknown => Turned::CrossDomain,
         };
         self.meter.turned(reason).inc();
     }

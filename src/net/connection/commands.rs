@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use futures_util::future::FutureExt;
 use tracing::{debug, info};
 
-use super::{Connection, DISABLED, MAX_LENGTHS};
+use super::{Arriving, Connection, DISABLED, MAX_LENGTHS};
 use crate::catalog::PlayError;
 use crate::delivery::job::{self, Opened, Slot};
 use crate::delivery::rate::Rate;
 use crate::delivery::reply;
 use crate::delivery::stream::{Context, Stream};
+use crate::delivery::viewer::Viewer;
+use crate::net::seats::Place;
+use crate::net::site;
 use crate::rtmp::command::Connect;
 use crate::rtmp::server::Event;
+use crate::rtmp::status::Rejection;
 use crate::units::MediaTime;
 
 impl Connection<'_> {
@@ -65,10 +69,9 @@ impl Connection<'_> {
 
     fn connect(&mut self, connect: &Connect) {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
-        match refusal.and_then(|()| self.shared.routes.admit(connect, &self.shared.meter)) {
+        let routes = &self.shared.routes;
+        match refusal.and_then(|()| routes.admit(connect, &self.shared.meter)) {
             Ok((viewer, place)) => {
-                let rate = Rate::new(viewer.distribution.terms().max_rate, Instant::now());
-                self.account.admitted(rate, place);
                 info!(
                     distribution = %viewer.distribution.id(),
                     app = connect.app(),
@@ -78,17 +81,51 @@ impl Connection<'_> {
                     flash_ver = connect.flash_ver(),
                     "connect"
                 );
-                self.viewer = Some(Arc::new(viewer));
-                self.server.accept_connect();
+                let enforced = routes.enforce_crossdomain;
+                match enforced.then(|| site::check(&viewer, connect)).flatten() {
+                    None => self.let_in(viewer, place),
+                    Some(check) => {
+                        self.arriving = Some(Arriving {
+                            viewer,
+                            place,
+                            check,
+                        });
+                    }
+                }
             }
             Err(rejection) => {
                 let (app, tc_url) = (connect.app(), connect.tc_url());
                 info!(app, tc_url, word = rejection.word(), "connect was refused");
-                self.account.turned_away(rejection);
-                self.server.reject_connect(rejection);
-                self.rejected = Some(rejection.word());
+                self.turn_away(rejection);
             }
         }
+    }
+
+    /// Takes what the check of an arriving viewer came to.
+    pub(super) fn checked(&mut self, checked: Result<(), Rejection>) {
+        let Some(Arriving { viewer, place, .. }) = self.arriving.take() else {
+            return;
+        };
+        match checked {
+            Ok(()) => self.let_in(viewer, place),
+            Err(rejection) => {
+                info!(word = rejection.word(), "connect was refused");
+                self.turn_away(rejection);
+            }
+        }
+    }
+
+    fn let_in(&mut self, viewer: Viewer, place: Place) {
+        let rate = Rate::new(viewer.distribution.terms().max_rate, Instant::now());
+        self.account.admitted(rate, place);
+        self.viewer = Some(Arc::new(viewer));
+        self.server.accept_connect();
+    }
+
+    fn turn_away(&mut self, rejection: Rejection) {
+        self.account.turned_away(rejection);
+        self.server.reject_connect(rejection);
+        self.rejected = Some(rejection.word());
     }
 
     /// Whether a new play may begin; tells the viewer where not.

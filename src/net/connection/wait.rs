@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use futures_util::future::FutureExt;
 use futures_util::stream::StreamExt;
 use pin_project_lite::pin_project;
 use tokio::sync::futures::Notified;
@@ -21,6 +22,7 @@ use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Opened};
 use crate::net::listener::Shared;
 use crate::net::stages::{Moment, Stages};
+use crate::rtmp::status::Rejection;
 
 /// What ended a wait.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) enum Woken {
     Job(u32, Done),
     /// A getStreamLength of that transaction came to something.
     Length(f64, Result<Opened, PlayError>),
+    /// Whether the viewer who arrives may come in.
+    Checked(Result<(), Rejection>),
     /// There is room in the socket, it is time, or the server goes on to its end.
     Other,
 }
@@ -116,6 +120,11 @@ impl Connection<'_> {
     }
 
     fn poll_jobs(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        if let Some(arriving) = &mut self.arriving
+            && let Poll::Ready(checked) = arriving.check.poll_unpin(cx)
+        {
+            return Poll::Ready(Woken::Checked(checked));
+        }
         if let Poll::Ready(Some((transaction, opened))) = self.lengths.poll_next_unpin(cx) {
             return Poll::Ready(Woken::Length(transaction, opened));
         }

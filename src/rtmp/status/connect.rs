@@ -35,6 +35,10 @@ pub enum Rejection {
     AddressFull,
     /// As many connections to one distribution as there may be.
     DistributionFull,
+    /// The cross-domain policy does not admit the site that the player was loaded from.
+    SiteDenied,
+    /// Whether it does cannot be said.
+    SiteUnknown,
 }
 
 impl Rejection {
@@ -46,10 +50,12 @@ impl Rejection {
             Self::InvalidInstance => "InvalidInstance",
             // CloudFront had no word of its own for an application that does not exist.
             Self::InvalidUri | Self::InvalidApp => "InvalidURI",
-            // Nor for limits, which are ours.
+            // Nor for limits and cross-domain policies, which are ours.
             Self::Full => "TooManyConnections",
             Self::AddressFull => "TooManyConnectionsFromAddress",
             Self::DistributionFull => "TooManyConnectionsToDistribution",
+            Self::SiteDenied => "CrossDomainDenied",
+            Self::SiteUnknown => "CrossDomainUnknown",
         }
     }
 
