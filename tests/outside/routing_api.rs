@@ -330,6 +330,8 @@ fn an_identity_may_have_a_key_of_its_own() {
     assert_shows(rtmp, &other.domain_name, 1);
     assert_not_found(rtmp, &made[0].domain_name);
     assert_eq!(control.get(&made[0].id).status, "InProgress");
+    let off = control.change(&made[1], &configs[1].clone().enabled(false));
+    control.delete(&off);
     again.restart(&two);
     assert_shows(rtmp, &made[0].domain_name, 0);
 }
