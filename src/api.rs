@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Extension, Router, middleware};
@@ -63,6 +63,8 @@ pub struct Api {
     pub cache: Arc<dyn Purge>,
     /// Who can tell why something does not play.
     pub diagnosis: Arc<dyn Diagnose>,
+    /// Where players connect: told to tools, so that they can say what to type.
+    pub players: Players,
     /// Who may call.
     pub keys: Keys,
     /// Whether signatures over the Date alone count.
@@ -71,6 +73,32 @@ pub struct Api {
     pub tls: Option<Arc<ServerConfig>>,
     /// Cancelled when the server begins to drain: `/healthz` says so from then on.
     pub draining: CancellationToken,
+}
+
+/// Where players connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Players {
+    /// The port.
+    pub port: u16,
+    /// The application of distributions that the API makes.
+    pub app: String,
+}
+
+/// The header that tells the port, in answers to signed requests.
+pub const PORT_HEADER: HeaderName = HeaderName::from_static("x-streamfront-rtmp-port");
+
+/// The header that tells the application.
+pub const APP_HEADER: HeaderName = HeaderName::from_static("x-streamfront-app");
+
+impl Players {
+    /// Tells it in an answer.
+    fn tell(&self, answer: &mut Response) {
+        let headers = answer.headers_mut();
+        headers.insert(PORT_HEADER, self.port.into());
+        if let Ok(app) = HeaderValue::from_str(&self.app) {
+            headers.insert(APP_HEADER, app);
+        }
+    }
 }
 
 /// Serves `api` on `listener` until `shutdown` is cancelled, then lets running requests end.
@@ -88,7 +116,14 @@ fn router(api: Api) -> Router {
         Router::new().fallback(closed)
     } else {
         let gate = Gate::new(api.keys.clone(), api.legacy_signatures);
-        calls(&api).layer(middleware::from_fn_with_state(Arc::new(gate), auth::check))
+        let players = api.players.clone();
+        let tell = move |mut answer: Response| {
+            players.tell(&mut answer);
+            std::future::ready(answer)
+        };
+        calls(&api)
+            .layer(middleware::map_response(tell))
+            .layer(middleware::from_fn_with_state(Arc::new(gate), auth::check))
     };
     Router::new()
         .route("/healthz", get(health))

@@ -1,8 +1,8 @@
 //! From what a player asks for to what is stored: host to distribution, stream name to object key,
 //! object to its index and segments.
 //!
-//! [`host`], [`name`] and [`freshness`] are pure; the first two read what viewers send. `open` binds
-//! names to versions of objects, `check` asks the origin for them, `purge` forgets them; an
+//! [`host`], [`name`] and [`freshness`] are pure; the first two read what viewers send. `open`
+//! binds names to versions of objects, `check` asks the origin for them, `purge` forgets them; an
 //! [`Object`] is one version with its index, and renders its segments into the cache.
 
 mod binding;

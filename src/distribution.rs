@@ -47,7 +47,8 @@ pub const DEFAULT_SUFFIX: &str = "streamfront.localhost";
 /// The longest id, in bytes: ids become parts of file names and cache keys.
 const LONGEST_ID: usize = 64;
 
-/// The longest application name, in bytes; it has to fit into a short AMF string with room to spare.
+/// The longest application name, in bytes; it has to fit into a short AMF string with room to
+/// spare.
 const LONGEST_APP: usize = 256;
 
 /// What a distribution is for.

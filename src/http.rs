@@ -47,7 +47,8 @@ pub enum Own {
 pub struct Site {
     /// Host -> origin.
     pub policies: Arc<dyn Policies>,
-    /// Whether a bucket's own crossdomain.xml counts; else all get the one that admits every domain.
+    /// Whether a bucket's own crossdomain.xml counts; else all get the one that admits every
+    /// domain.
     pub bucket_policy: bool,
     /// Cancelled when the server begins to drain: `/healthz` says so from then on.
     pub draining: CancellationToken,

@@ -3,8 +3,8 @@
 //! Everything above reads through [`Origin`], which has one call. There is no HEAD: the first read
 //! of an object, its probe, answers with size, version ([`ETag`]) and head bytes together, and
 //! every later read names that version ([`Condition::Match`]), so that bytes of two versions never
-//! meet (design.md, rules 17, 18 and 20). A read answers with the whole range, cut only by the end of
-//! the object, or with an error: never with less.
+//! meet (design.md, rules 17, 18 and 20). A read answers with the whole range, cut only by the end
+//! of the object, or with an error: never with less.
 //!
 //! Positions and sizes are bytes. What an origin reads into memory is bounded by the length of the
 //! range that the caller asks for, whatever the origin sends.
@@ -47,8 +47,8 @@ pub trait Origin: Send + Sync + Debug {
     /// Dropping the future ends the read.
     ///
     /// # Errors
-    /// See [`OriginError`]; among them [`OriginError::OutOfRange`] where the range holds no byte of the
-    /// object (every range of an object of zero bytes does), and [`OriginError::Changed`] where
+    /// See [`OriginError`]; among them [`OriginError::OutOfRange`] where the range holds no byte of
+    /// the object (every range of an object of zero bytes does), and [`OriginError::Changed`] where
     /// [`Condition::Match`] names another version.
     fn read<'a>(
         &'a self,
@@ -143,8 +143,8 @@ impl Origins {
         }
     }
 
-    /// The origin that `spec` describes, with hedges and retries around it. A bucket is not asked for
-    /// anything: one that cannot be reached holds up nobody, and shows when it is played from.
+    /// The origin that `spec` describes, with hedges and retries around it. A bucket is not asked
+    /// for anything: one that cannot be reached holds up nobody, and shows when it is played from.
     ///
     /// # Errors
     /// The directory cannot be read.

@@ -27,7 +27,7 @@ use self::diagnose::Diagnosis;
 use self::policies::BucketPolicies;
 use self::purge::Purges;
 use crate::amf;
-use crate::api::{self, Api, TlsError};
+use crate::api::{self, Api, Players, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::{Objects, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Settings};
@@ -135,6 +135,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             shared: Arc::clone(&shared),
             registry: registry.clone(),
         }),
+        players: Players {
+            port: settings.rtmp.listen.port(),
+            app: settings.apps.first().cloned().unwrap_or_default(),
+        },
         keys: settings.api.keys.iter().cloned().collect(),
         legacy_signatures: settings.api.legacy_signatures,
         tls,
@@ -180,7 +184,12 @@ fn say_who_may_call(settings: &Settings) {
     }
     warn!(listen = %api.listen, "the API can be reached from other machines");
     if api.tls().is_none() {
-        warn!(listen = %api.listen, "the API has no TLS: what is sent to it can be overheard");
+        let legacy = api.legacy_signatures;
+        warn!(
+            listen = %api.listen,
+            legacy, "the API has no TLS: what is sent to it can be overheard, and where legacy \
+            signatures count, repeated with another content"
+        );
     }
 }
 

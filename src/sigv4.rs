@@ -1,5 +1,6 @@
 //! Who signed a request: AWS Signature Version 4 as services other than S3 verify it, and the older
-//! signature over the Date alone that tools of 2010 to 2013 send (cloudfront.md, section 5.1). Pure.
+//! signature over the Date alone that tools of 2010 to 2013 send (cloudfront.md, section 5.1).
+//! Pure.
 //!
 //! Reading and proving are two steps. [`read`] holds all that can be said of a request without a
 //! secret: that it is well formed, is meant for this service, is of now, and signs what it must. It

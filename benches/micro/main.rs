@@ -4,12 +4,13 @@
 //! the same throughput, so that a ratio can be read (`benches/micro_table.py` prints them). Before
 //! anything is timed, each group asserts once that both sides come to the same result; so a run
 //! with `--test` is a test. Times are processor time of the thread, but for the two threads of
-//! [`cache`] and the flushes of [`registry`]. Nothing here says anything about a whole server: see
-//! `benches/side_by_side.sh`.
+//! [`cache`], the flushes of [`registry`] and the requests of [`control`]. Nothing here says
+//! anything about a whole server: see `benches/side_by_side.sh`.
 
 mod amf;
 mod cache;
 mod chunks;
+mod control;
 mod cpu_time;
 mod index;
 mod movie;
@@ -40,6 +41,7 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench, registry::bench, routing::bench
+        sender::bench, patch::bench, registry::bench, routing::bench,
+        control::bench
 }
 criterion_main!(parts);

@@ -1,6 +1,7 @@
-//! From a host to its distribution: an exact name, a wildcard, a miss, with 100 and with 100,000 names,
-//! which must cost the same; and a table of 100,000 names made anew, as a change of one name does. The
-//! peer of the lookups is the question to a HashMap alone, which has neither wildcards nor case.
+//! From a host to its distribution: an exact name, a wildcard, a miss, with 100 and with 100,000
+//! names, which must cost the same; and a table of 100,000 names made anew, as a change of one name
+//! does. The peer of the lookups is the question to a HashMap alone, which has neither wildcards
+//! nor case.
 
 use std::collections::HashMap;
 use std::hint::black_box;

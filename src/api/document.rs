@@ -2,8 +2,9 @@
 //! the version of the request has (cloudfront.md, sections 5.1, 5.2 and 5.4).
 //!
 //! Requests are read strictly: an element that is unknown, missing, there twice or of the wrong
-//! form is an error that names it. What depends on more than the document (a bucket's name, a quota)
-//! is the model's and the registry's to say. The command line sends and reads the same documents.
+//! form is an error that names it. What depends on more than the document (a bucket's name, a
+//! quota) is the model's and the registry's to say. The command line sends and reads the same
+//! documents.
 
 mod error;
 mod flat;

@@ -16,6 +16,11 @@ impl Secret {
         Self(Arc::from(text))
     }
 
+    /// The secret itself, for whoever signs with it.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The bytes that sign.
     pub fn bytes(&self) -> &[u8] {
         self.0.as_bytes()

@@ -1,5 +1,5 @@
-//! `DELETE /cache?key=KEY` and `?prefix=PREFIX`, with or without `&distribution=ID`: forgets what is
-//! cached of one object or of all whose key begins so. For the operator only, because what is
+//! `DELETE /cache?key=KEY` and `?prefix=PREFIX`, with or without `&distribution=ID`: forgets what
+//! is cached of one object or of all whose key begins so. For the operator only, because what is
 //! cached is everybody's.
 
 use std::fmt::Debug;

@@ -91,6 +91,10 @@ async fn start_with(keys: Keys) -> Running {
         registry: None,
         cache: cache.clone(),
         diagnosis: Arc::new(Wise),
+        players: Players {
+            port: 1935,
+            app: "cfx/st".to_owned(),
+        },
         keys,
         legacy_signatures: true,
         tls: None,

@@ -150,7 +150,8 @@ fn is_label(label: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// Whether a canonical host says nothing of a distribution: it is an address, this machine, or empty.
+/// Whether a canonical host says nothing of a distribution: it is an address, this machine, or
+/// empty.
 fn is_local(host: &str) -> bool {
     host.is_empty()
         || host == "localhost"
@@ -167,9 +168,9 @@ pub struct BadPattern {
 }
 
 /// Hosts and what they lead to: exact names before wildcards, longer wildcards before shorter
-/// ones, then the default of hosts that name nobody (addresses, this machine), and last a default for
-/// all. What a lookup costs depends on the labels of the host, not on how
-/// many hosts the table has.
+/// ones, then the default of hosts that name nobody (addresses, this machine), and last a default
+/// for all. What a lookup costs depends on the labels of the host, not on how many hosts the table
+/// has.
 ///
 /// An exact name hides the wildcards that match it whatever it leads to: a disabled distribution
 /// stays in the table, so that nobody else answers for its names (spec/cloudfront.md 1.5).
@@ -214,8 +215,8 @@ impl<T> HostTable<T> {
         Ok(map.insert(host, value))
     }
 
-    /// Lets addresses, `localhost` and players that name no host lead to `value`, unless the address
-    /// itself was inserted.
+    /// Lets addresses, `localhost` and players that name no host lead to `value`, unless the
+    /// address itself was inserted.
     pub fn set_local(&mut self, value: T) {
         self.local = Some(value);
     }

@@ -6,9 +6,10 @@
 //! is asked once. The index of a version is kept while it is in use and room allows.
 //!
 //! Where the origin does not answer, or not soon (`PATIENCE`), what is known goes on being served,
-//! and the origin is left alone for a while (`REST`). A check that nobody waits for any more goes on,
-//! and what it comes to counts from then on. That a name leads nowhere is remembered for a moment, in a place of
-//! its own, so that a flood of made-up names pushes out no name that leads somewhere.
+//! and the origin is left alone for a while (`REST`). A check that nobody waits for any more goes
+//! on, and what it comes to counts from then on. That a name leads nowhere is remembered for a
+//! moment, in a place of its own, so that a flood of made-up names pushes out no name that leads
+//! somewhere.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

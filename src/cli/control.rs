@@ -13,7 +13,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ETAG, IF_MATCH};
+use hyper::header::{ETAG, HeaderMap, IF_MATCH};
 use hyper::{Method, Request, StatusCode};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -28,25 +28,28 @@ mod tls;
 use address::Address;
 use refusal::Refusal;
 
+use crate::api::{APP_HEADER, PORT_HEADER, Players};
+use crate::config::{ID_VARIABLE, SECRET_VARIABLE};
+use crate::distribution::DEFAULT_APP;
+
 /// For one request in all: the server answers from memory, or after one write to its disk.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The port of RTMP.
+const RTMP_PORT: u16 = 1935;
+
 /// The longest answer, bytes: a page of a list has some 100 KiB.
 const ANSWER_MAX: usize = 16 << 20;
-
-/// The variables that hold the access key, for the server and for its tools.
-const KEY_ID: &str = "STREAMFRONT_ACCESS_KEY_ID";
-const SECRET: &str = "STREAMFRONT_SECRET_ACCESS_KEY";
 
 /// Where the API is, and who asks. The access key comes from the environment only, so that no
 /// secret stands in a list of processes.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Access {
-    /// The server's API: a URL, or ADDR:PORT.
+    /// The server's API: a URL, or HOST:PORT.
     #[arg(
         long,
         global = true,
-        env = "STREAMFRONT_API",
+        env = "STREAMFRONT_API_URL",
         value_name = "URL",
         default_value = "http://127.0.0.1:8081",
         help_heading = "The server"
@@ -79,6 +82,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// The document.
     pub(super) body: Bytes,
+    /// Where players connect, as far as the server tells it.
+    pub(super) players: Players,
 }
 
 impl Access {
@@ -104,10 +109,16 @@ impl Access {
 
 fn credentials() -> anyhow::Result<Credentials> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match (variable(KEY_ID), variable(SECRET)) {
+    match (variable(ID_VARIABLE), variable(SECRET_VARIABLE)) {
         (Some(id), Some(secret)) => Ok(Credentials::from_keys(id, secret, None)),
-        _ => Err(anyhow!(
-            "no access key: set {KEY_ID} and {SECRET} to one that the server knows"
+        (None, None) => Err(anyhow!(
+            "no access key: set {ID_VARIABLE} and {SECRET_VARIABLE} to one that the server knows"
+        )),
+        (Some(_), None) => Err(anyhow!(
+            "{SECRET_VARIABLE} is not set, and {ID_VARIABLE} is"
+        )),
+        (None, Some(_)) => Err(anyhow!(
+            "{ID_VARIABLE} is not set, and {SECRET_VARIABLE} is"
         )),
     }
 }
@@ -146,6 +157,7 @@ impl Client {
         Ok(Answer {
             etag: etag.map(str::to_owned),
             body,
+            players: players(&head.headers),
         })
     }
 
@@ -184,6 +196,17 @@ impl Client {
         let mut request = request.body(Full::new(Bytes::from(body)))?;
         signature.apply_to_request_http1x(&mut request);
         Ok(request)
+    }
+}
+
+/// Where players connect; what a server does not tell is as everywhere.
+fn players(headers: &HeaderMap) -> Players {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    Players {
+        port: text(PORT_HEADER)
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(RTMP_PORT),
+        app: text(APP_HEADER).unwrap_or(DEFAULT_APP).to_owned(),
     }
 }
 

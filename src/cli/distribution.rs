@@ -38,7 +38,9 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Update(Box<update::Args>),
+    /// Let no viewers in; those who are connected may watch on for the server's disable_grace.
     Disable(update::Switch),
+    /// Let viewers in again.
     Enable(update::Switch),
     Delete(delete::Args),
 }

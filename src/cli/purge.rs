@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     };
     writeln!(
         io::stdout(),
-        "forgotten: {} objects that were in use or known{lasting}",
+        "forgotten; objects that were in use or known: {}{lasting}",
         purged.objects
     )?;
     Ok(())

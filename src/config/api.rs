@@ -172,7 +172,7 @@ impl KeyEntry {
 }
 
 /// Reads a secret; an error about what is no text does not show it.
-fn de_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+pub(super) fn de_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     struct Text;
 
     impl Visitor<'_> for Text {
@@ -196,6 +196,13 @@ fn de_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Er
     }
 
     deserializer.deserialize_any(Text)
+}
+
+/// The same, where there need not be one.
+pub(super) fn de_some_secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Secret>, D::Error> {
+    de_secret(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! server, a region and credentials (cloudfront.md, section 5.2).
 
 use std::collections::HashSet;
-use std::fmt;
 
 use serde::Deserialize;
 
 use super::Settings;
+use super::api::{de_secret, de_some_secret};
+use crate::api::Secret;
 use crate::distribution::bucket::{BucketDomain, S3Server};
 use crate::distribution::host::HostPattern;
 use crate::distribution::{Access, DistributionError, Keys, OriginSpec, S3Bucket};
@@ -27,6 +28,7 @@ pub struct S3 {
     /// The key for identities that have none of their own; none: as every AWS tool finds one.
     pub access_key_id: Option<String>,
     /// Its secret.
+    #[serde(default, deserialize_with = "de_some_secret")]
     pub secret_access_key: Option<Secret>,
     /// Keys of single origin access identities.
     #[serde(default)]
@@ -42,18 +44,8 @@ pub struct Identity {
     /// Its key.
     pub access_key_id: String,
     /// The secret of the key.
+    #[serde(deserialize_with = "de_secret")]
     pub secret_access_key: Secret,
-}
-
-/// A secret, which is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// What is wrong with an `[[s3]]`.
@@ -108,7 +100,7 @@ impl S3 {
             Access::Keys(Keys {
                 holder: holder.to_owned(),
                 access_key_id: id.clone(),
-                secret_access_key: secret.0.clone(),
+                secret_access_key: secret.text().to_owned(),
             })
         };
         if let Some(own) = self.identity.iter().find(|it| it.id == identity) {

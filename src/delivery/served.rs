@@ -1,11 +1,11 @@
-//! A distribution as its viewers know it, for as long as one of them is here: what it serves now, and
-//! whether they have to go.
+//! A distribution as its viewers know it, for as long as one of them is here: what it serves now,
+//! and whether they have to go.
 //!
 //! It changes while it is served. Whoever deploys it puts new terms in the place of the old ones as
-//! a whole; a viewer looks at them at each play, without a lock, so that a change holds for the next
-//! play on a connection that is open already. To end its connections the distribution counts up
-//! ([`Served::send_away`]): a viewer has to go if the count is not what it was when they came, and so
-//! one who comes after it was enabled again stays.
+//! a whole; a viewer looks at them at each play, without a lock, so that a change holds for the
+//! next play on a connection that is open already. To end its connections the distribution counts
+//! up ([`Served::send_away`]): a viewer has to go if the count is not what it was when they came,
+//! and so one who comes after it was enabled again stays.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;

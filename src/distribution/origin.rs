@@ -48,8 +48,8 @@ pub enum Access {
 /// An access key with its secret, which is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Keys {
-    /// Whose it is, for as long as only the key is exchanged for another: the id of an origin access
-    /// identity, or empty for the server's own.
+    /// Whose it is, for as long as only the key is exchanged for another: the id of an origin
+    /// access identity, or empty for the server's own.
     pub holder: String,
     /// The access key's id.
     pub access_key_id: String,
@@ -105,8 +105,8 @@ impl OriginSpec {
 }
 
 impl OriginSpec {
-    /// Which objects it means and as whom they are read, in words that stay the same from version to
-    /// version and hold no secret: what is cached of one place is never taken for another's.
+    /// Which objects it means and as whom they are read, in words that stay the same from version
+    /// to version and hold no secret: what is cached of one place is never taken for another's.
     pub fn identity(&self) -> String {
         match self {
             Self::Directory(path) => format!("directory\n{}", path.display()),
@@ -118,12 +118,14 @@ impl OriginSpec {
                 };
                 let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
                 let endpoint = or_none(&bucket.endpoint);
-                let region = or_none(
-                    bucket
-                        .region
-                        .as_ref()
-                        .map_or(&bucket.amazon_region, |_| &bucket.region),
-                );
+                let amazon = bucket
+                    .amazon_region
+                    .as_ref()
+                    .filter(|_| bucket.endpoint.is_none());
+                let region = amazon
+                    .or(bucket.region.as_ref())
+                    .cloned()
+                    .unwrap_or_default();
                 let (name, prefix) = (&bucket.name, &bucket.prefix);
                 format!("s3\n{endpoint}\n{region}\n{name}\n{prefix}\n{whose}")
             }

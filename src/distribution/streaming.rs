@@ -94,7 +94,8 @@ impl PriceClass {
         }
     }
 
-    /// Reads what [`PriceClass::as_str`] writes. 2020-05-31 later had `None` too, which is no class.
+    /// Reads what [`PriceClass::as_str`] writes. 2020-05-31 later had `None` too, which is no
+    /// class.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == text)
     }
@@ -128,17 +129,20 @@ impl StreamingConfig {
             return Err(ConfigFault::TooManySigners);
         }
         for (place, alias) in self.aliases.iter().enumerate() {
-            if *alias == HostPattern::Any || self.aliases.iter().take(place).any(|a| a == alias) {
-                return Err(ConfigFault::Argument(format!(
-                    "the CNAME {alias} must be a host name, given once"
-                )));
+            if *alias == HostPattern::Any {
+                let cause = "a CNAME is a host name, or *. and a host name";
+                return Err(ConfigFault::Argument(cause.to_owned()));
+            }
+            if self.aliases.iter().take(place).any(|other| other == alias) {
+                let cause = format!("the CNAME {alias} is given twice");
+                return Err(ConfigFault::Argument(cause));
             }
         }
         if let Some(logging) = &self.logging {
             logging.validate(suffixes.clone())?;
         }
-        // Last, for this is no fault in what has this origin already: its server may have been taken
-        // out of the configuration since.
+        // Last, for this is no fault in what has this origin already: its server may have been
+        // taken out of the configuration since.
         match BucketDomain::parse(&self.origin_domain, suffixes) {
             Some(_) => Ok(()),
             None => Err(ConfigFault::Origin(self.origin_domain.clone())),

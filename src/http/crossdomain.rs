@@ -1,8 +1,8 @@
 //! `crossdomain.xml`: the bucket's own, or one that admits every domain (cloudfront.md 2).
 //!
-//! Whether the bucket has one that counts is the catalog's to say, which caches it. Where that cannot be
-//! said there may well be a restrictive one: then there is no answer (503) rather than a permissive
-//! one.
+//! Whether the bucket has one that counts is the catalog's to say, which caches it. Where that
+//! cannot be said there may well be a restrictive one: then there is no answer (503) rather than a
+//! permissive one.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ pub(super) async fn answer(
     }
 }
 
-/// Whom a request is for: the target itself says so before the header does (RFC 9112, section 3.2.2).
+/// Whom a request is for: the target itself says so before the header does (RFC 9112, section
+/// 3.2.2).
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     match uri.authority() {
         Some(authority) => authority.as_str(),

@@ -32,6 +32,10 @@ pub(super) const MAX_HEAD: usize = 8 * 1024;
 /// read keep one longer.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
+/// How long a request that is under way then may go on: what it changed was changed, and whoever
+/// asked has to learn of it.
+const LAST_ANSWER: Duration = Duration::from_secs(15);
+
 /// How long to wait after a failed accept: descriptors are short, and some will be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,8 +52,8 @@ pub struct Bounds {
     pub max_connections: u32,
 }
 
-/// Serves `router` on `listener` until `shutdown` is cancelled, then lets running requests end; with
-/// `tls` by TLS and nothing else.
+/// Serves `router` on `listener` until `shutdown` is cancelled, then lets running requests end;
+/// with `tls` by TLS and nothing else.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -141,7 +145,10 @@ async fn connection(
             }
         }
     };
-    if tokio::time::timeout(LONGEST_LIFE, whole).await.is_err() {
+    if tokio::time::timeout(LONGEST_LIFE + LAST_ANSWER, whole)
+        .await
+        .is_err()
+    {
         tracing::debug!("an HTTP connection was kept too long");
     }
 }
@@ -162,7 +169,12 @@ async fn requests(
     let mut connection = std::pin::pin!(connection);
     let end = tokio::select! {
         end = connection.as_mut() => end,
-        () = shutdown.cancelled() => {
+        () = async {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(LONGEST_LIFE) => {}
+            }
+        } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,9 +1,9 @@
 //! From what a connect says to the viewer that it makes: host, application, distribution.
 //!
 //! The table of names changes while it is read. A change makes a new one beside the old and puts it
-//! in its place ([`Routes::replace`]); a lookup takes whichever is there and no lock. What changes of
-//! a distribution but its names is in its [`Served`], which stays the same from its first day to its
-//! last.
+//! in its place ([`Routes::replace`]); a lookup takes whichever is there and no lock. What changes
+//! of a distribution but its names is in its [`Served`], which stays the same from its first day to
+//! its last.
 
 use std::collections::HashMap;
 use std::sync::Arc;

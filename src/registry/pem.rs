@@ -1,5 +1,6 @@
 //! Whether a text is a public key that names can be signed for: PEM, `BEGIN PUBLIC KEY`, and in it
-//! RSA of 1024 to 4096 bits or EC P-256 (RFC 5280, section 4.1; RFC 8017, appendix A.1.1; RFC 5480).
+//! RSA of 1024 to 4096 bits or EC P-256 (RFC 5280, section 4.1; RFC 8017, appendix A.1.1; RFC
+//! 5480).
 //!
 //! The envelope is read with rustls-pki-types; the DER inside by hand, because all that is asked is
 //! whether five values stand where they must.

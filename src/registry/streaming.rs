@@ -1,5 +1,6 @@
 //! How streaming distributions come, change and go.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claim::Claim;
@@ -11,8 +12,8 @@ use crate::distribution::streaming::{ConfigFault, Signer};
 use crate::distribution::{AccountId, StreamingConfig};
 use crate::store::{Change, Kind, Record};
 
-/// The first version in which lists have a Quantity. Older ones cannot say all settings, so they may
-/// not overwrite what this or a later one wrote (cloudfront.md, section 5.1).
+/// The first version in which lists have a Quantity. Older ones cannot say all settings, so they
+/// may not overwrite what this or a later one wrote (cloudfront.md, section 5.1).
 const FIRST_NESTED: &str = "2012-05-05";
 
 pub(super) fn create(
@@ -56,8 +57,13 @@ pub(super) fn update(
     let old = changeable(draft, author, id)?;
     head::check(&old.head, if_match)?;
     let suffixes = draft.rules.suffixes.iter().map(String::as_str);
-    match (config.validate(suffixes), config.may_replace(&old.config)) {
-        // The origin is the one that it has. Without its server it can be disabled, and then deleted.
+    // The origin is the one that it has, and a log bucket may be. Without their server it can be
+    // disabled, and then deleted.
+    let mut checked = config.clone();
+    if config.logging == old.config.logging {
+        checked.logging = None;
+    }
+    match (checked.validate(suffixes), config.may_replace(&old.config)) {
         (Ok(()) | Err(ConfigFault::Origin(_)), Ok(())) => {}
         (Err(fault), _) | (_, Err(fault)) => return Err(fault.into()),
     }
@@ -68,7 +74,7 @@ pub(super) fn update(
             author.version, old.written_by
         )));
     }
-    check_surroundings(draft, author, &config, Some(id))?;
+    check_surroundings(draft, author, &config, Some(&old))?;
     let record = StreamingRecord {
         head: head::next(draft, &old.head)?,
         config,
@@ -154,13 +160,15 @@ fn trimmed(config: &StreamingConfig) -> StreamingConfig {
     config
 }
 
-/// What depends on others: the identity, the signers, the names. `own`: the id of what is updated.
+/// What depends on others: the identity, the signers, the names. `old`: what is updated; what it
+/// has it may keep, whatever became of the others: else it could not even be disabled.
 fn check_surroundings(
     draft: &Draft,
     author: &Author,
     config: &StreamingConfig,
-    own: Option<&str>,
+    old: Option<&StreamingRecord>,
 ) -> Result<(), RegistryError> {
+    let old = old.map(|old| &old.config);
     if let Some(id) = &config.origin_access_identity
         && draft.state().identity_of(&author.account, id).is_none()
     {
@@ -170,27 +178,31 @@ fn check_surroundings(
         if let Signer::Account(account) = signer
             && *account != author.account
             && !draft.knows(account)
+            && !old.is_some_and(|old| old.trusted_signers.contains(signer))
         {
             return Err(RegistryError::NoSigner(account.to_string()));
         }
     }
-    let free = |alias: &&HostPattern| match holder(draft, alias) {
-        None => true,
-        Some(holder) => own == Some(holder),
-    };
-    if let Some(alias) = config.aliases.iter().find(|alias| !free(alias)) {
-        return Err(RegistryError::AliasTaken(alias.to_string()));
+    let is_new = |alias: &&HostPattern| !old.is_some_and(|old| old.aliases.contains(alias));
+    for alias in config.aliases.iter().filter(is_new) {
+        if holder(draft, alias).is_some() {
+            return Err(RegistryError::AliasTaken(alias.to_string()));
+        }
+        check_given(alias, &draft.rules.domain_suffix, author)?;
     }
-    // What it had when the suffix was another it may keep.
-    let new = |alias: &&HostPattern| holder(draft, alias).is_none();
-    let mut new = config.aliases.iter().filter(new);
-    new.try_for_each(|alias| check_given(alias, &draft.rules.domain_suffix, author))
+    Ok(())
 }
 
 /// Names below the suffix are given by the server, once: else whoever knows that of a deleted
 /// distribution could take over its viewers (cloudfront.md, section 1.5). A wildcard may stand for
 /// all of them only where it is the operator's.
 fn check_given(alias: &HostPattern, suffix: &str, author: &Author) -> Result<(), RegistryError> {
+    if !is_domain(alias) {
+        return Err(RegistryError::Argument(format!(
+            "the CNAME {alias} is no name that DNS can lead here: addresses and localhost go to the \
+             default distribution, and a wildcard stands below a domain of somebody"
+        )));
+    }
     let covers = matches!(alias, HostPattern::Wildcard(parent) if is_at_or_below(suffix, parent));
     let is_ours = match alias {
         HostPattern::Exact(name) | HostPattern::Wildcard(name) => is_at_or_below(name, suffix),
@@ -208,6 +220,15 @@ fn check_given(alias: &HostPattern, suffix: &str, author: &Author) -> Result<(),
         )));
     }
     Ok(())
+}
+
+/// Whether a name, or what a wildcard stands below, can be somebody's domain.
+fn is_domain(alias: &HostPattern) -> bool {
+    match alias {
+        HostPattern::Exact(name) => name.parse::<IpAddr>().is_err() && name != "localhost",
+        HostPattern::Wildcard(parent) => parent.contains('.') || parent == "localhost",
+        HostPattern::Any => false,
+    }
 }
 
 fn is_at_or_below(name: &str, parent: &str) -> bool {

@@ -105,8 +105,8 @@ impl Deploy {
         Ok(deploy)
     }
 
-    /// Serves what `state` has, as it became known `now`. `told` is told of each distribution (id, version) that is served
-    /// from now on.
+    /// Serves what `state` has, as it became known `now`. `told` is told of each distribution (id,
+    /// version) that is served from now on.
     pub(super) async fn take(
         &mut self,
         state: &State,
@@ -275,6 +275,14 @@ impl Deploy {
         let local = self.settings.default_distribution.as_deref();
         let local = local.and_then(|id| self.fixed.get(id).or_else(|| self.stored.get(id)));
         let local = local.map(|deployed| deployed.route.clone());
+        if let Some(id) = &self.settings.default_distribution
+            && local.is_none()
+        {
+            warn!(
+                id,
+                "there is no distribution with the id that default_distribution names"
+            );
+        }
         match tokio::task::spawn_blocking(move || table(&all, local)).await {
             Ok(table) => self.shared.routes.replace(table),
             Err(cause) => error!(%cause, "the table of names cannot be made"),

@@ -1,7 +1,7 @@
 //! Why something does not play: the steps of a play that only the server sees, one after the other.
 //!
-//! Each asks as a play does, but the origin is read anew, one byte of each candidate: what is cached
-//! would hide a bucket that cannot be read any more.
+//! Each asks as a play does, but the origin is read anew, one byte of each candidate: what is
+//! cached would hide a bucket that cannot be read any more.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) struct Diagnosis {
     pub(super) registry: Option<Registry>,
 }
 
-/// What follows a step that does not hold.
+/// The steps so far.
 type Findings = Vec<Finding>;
 
 impl Diagnose for Diagnosis {
@@ -93,7 +93,8 @@ impl Diagnosis {
         let shown = if host.is_empty() { "no host" } else { host };
         let Some(route) = self.shared.routes.lookup(host) else {
             let says = format!(
-                "none answers to {shown}: it is the domain name and no CNAME of any distribution"
+                "none answers to {shown}: it is neither the domain name nor a CNAME of any \
+                 distribution that can be served, and there is no default for it"
             );
             return (Finding::wrong(STEP, says), None);
         };

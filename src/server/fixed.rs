@@ -1,4 +1,5 @@
-//! The distributions of the configuration file as records, so that the API shows them beside its own.
+//! The distributions of the configuration file as records, so that the API shows them beside its
+//! own.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

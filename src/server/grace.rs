@@ -1,5 +1,5 @@
-//! Distributions that were disabled or deleted, and until when their connections may go on. Times are
-//! handed in.
+//! Distributions that were disabled or deleted, and until when their connections may go on. Times
+//! are handed in.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

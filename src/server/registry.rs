@@ -13,8 +13,8 @@ use crate::registry::{Quotas, Registry, Rules};
 use crate::store::StoreError;
 use crate::store::embedded::Embedded;
 
-/// Opens the registry in the data directory, with the distributions of the configuration file beside
-/// what is stored. `None` where nothing is stored and there is no access key to change that.
+/// Opens the registry in the data directory, with the distributions of the configuration file
+/// beside what is stored. `None` where nothing is stored and there is no access key to change that.
 pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreError> {
     if !settings.has_api() && !settings.has_store() {
         return Ok(None);

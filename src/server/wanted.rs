@@ -1,5 +1,5 @@
-//! What is to be served: distributions of the configuration file, and records of the registry, in one
-//! form.
+//! What is to be served: distributions of the configuration file, and records of the registry, in
+//! one form.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The store of one server: a redb file in the data directory.
 //!
 //! One table a kind, from id to JSON (`json`): small records that a person can read with any tool
-//! for redb, and that a later version can give further members. redb writes copies of pages and then
-//! one new root, so a crash at any moment leaves the state before or after a batch; each batch is
-//! flushed before it counts (`Durability::Immediate`). The file is locked while it is open. When
+//! for redb, and that a later version can give further members. redb writes copies of pages and
+//! then one new root, so a crash at any moment leaves the state before or after a batch; each batch
+//! is flushed before it counts (`Durability::Immediate`). The file is locked while it is open. When
 //! writing fails, redb refuses everything from then on; so the file is opened anew before the next
 //! batch (a disk that was full for a while costs no restart).
 

@@ -1,8 +1,8 @@
 //! What the API acknowledged outlives kill -9 at any moment (issue 4, "How it is shown").
 //!
-//! One data directory over all rounds. In each, tenants create, change and delete side by side until
-//! the process is killed; then it is started again and each tenant looks at what it has. The one
-//! request of each whose answer never came may have been done or not, but not by half.
+//! One data directory over all rounds. In each, tenants create, change and delete side by side
+//! until the process is killed; then it is started again and each tenant looks at what it has. The
+//! one request of each whose answer never came may have been done or not, but not by half.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
-//! Two hundred players while the S3 server answers 503, resets, cuts off, crawls, keeps silent, dies
-//! and is started again: what is cached is played as if nothing had happened, what is not is played
-//! later or broken off by rule 13, and no byte is ever wrong.
+//! Two hundred players while the S3 server answers 503, resets, cuts off, crawls, keeps silent,
+//! dies and is started again: what is cached is played as if nothing had happened, what is not is
+//! played later or broken off by rule 13, and no byte is ever wrong.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -198,7 +198,8 @@ impl Scene {
     }
 }
 
-/// A server with a shelf of what is cached and others of what is not, and all the time to ask again.
+/// A server with a shelf of what is cached and others of what is not, and all the time to ask
+/// again.
 fn patient(environment: Vec<(String, String)>) -> Setup {
     let mut text = String::from(
         "[origin]\nattempts = 1000\ndeadline = '2m'\nanswer_timeout = '1s'\nidle_timeout = '1s'\n",

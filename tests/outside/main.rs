@@ -1,5 +1,5 @@
-//! The behaviour of the real binary, seen from outside: a real S3 server, real players, and a client
-//! of our own where no player can be made to do what is tested. One file a behaviour.
+//! The behaviour of the real binary, seen from outside: a real S3 server, real players, and a
+//! client of our own where no player can be made to do what is tested. One file a behaviour.
 //!
 //! `make test` installs what these tests need. None of them asserts a time.
 

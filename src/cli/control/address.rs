@@ -37,7 +37,10 @@ impl FromStr for Address {
                 SocketAddr::new(ip, address.port())
             )));
         }
-        let told = || format!("{text:?} is neither http(s)://HOST[:PORT] nor ADDR:PORT");
+        let told = || format!("{text:?} is neither http(s)://HOST[:PORT] nor HOST:PORT");
+        if !text.contains("://") && text.contains(':') {
+            return format!("http://{text}").parse().map_err(|_| told());
+        }
         let (scheme, rest) = text.split_once("://").ok_or_else(told)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let sound = matches!(scheme, "http" | "https")
@@ -60,6 +63,7 @@ mod tests {
             ("http://a.example:8081", "http://a.example:8081"),
             ("https://a.example/", "https://a.example"),
             ("127.0.0.1:8081", "http://127.0.0.1:8081"),
+            ("localhost:8081", "http://localhost:8081"),
             ("0.0.0.0:1", "http://127.0.0.1:1"),
             ("[::]:1", "http://[::1]:1"),
         ] {

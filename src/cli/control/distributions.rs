@@ -5,6 +5,7 @@ use anyhow::{Context, anyhow};
 use hyper::Method;
 
 use super::{Answer, Client, is_missing};
+use crate::api::Players;
 use crate::api::document::streaming::{StreamingDocument, StreamingHead};
 use crate::api::document::summary::{self, StreamingSummary};
 use crate::api::document::{DocumentError, identity, streaming_config};
@@ -15,8 +16,9 @@ use crate::distribution::record::{IdentityConfig, Tags};
 use crate::distribution::streaming::StreamingConfig;
 use crate::registry::Status;
 
-/// What the identity is called that `--private` makes.
+/// The caller reference of the identity of `--private`, and its comment.
 const IDENTITY: &str = "streamfront";
+const IDENTITY_COMMENT: &str = "made by streamfront distribution --private";
 
 /// Pages of a list that are asked for at the most: an account has far fewer distributions.
 const PAGES_MAX: usize = 1000;
@@ -33,6 +35,7 @@ pub(in crate::cli) struct Described {
     pub(in crate::cli) head: StreamingHead,
     pub(in crate::cli) config: StreamingConfig,
     pub(in crate::cli) etag: String,
+    pub(in crate::cli) players: Players,
 }
 
 impl Described {
@@ -124,20 +127,20 @@ impl Distributions {
         Ok(())
     }
 
-    /// The first origin access identity of the account; one is made where there is none.
-    pub(in crate::cli) async fn any_identity(&self) -> anyhow::Result<String> {
+    /// The origin access identity of `--private`: it is made once in an account, and known by its
+    /// comment.
+    pub(in crate::cli) async fn own_identity(&self) -> anyhow::Result<String> {
         const PATH: &str = "origin-access-identity/cloudfront";
-        let list = xml::read(&self.ask(PATH).await?.body)?;
-        let first = child(&list, "Items").and_then(|items| items.children.first());
-        if let Some(id) = first.and_then(|first| child(first, "Id")) {
-            return Ok(id.text.clone());
-        }
         let config = IdentityConfig {
             caller_reference: IDENTITY.to_owned(),
-            comment: "made by streamfront distribution --private".to_owned(),
+            comment: IDENTITY_COMMENT.to_owned(),
         };
-        let body = identity::write_config(Version::NEWEST, &config);
-        let made = self.send(Method::POST, PATH, None, body).await?;
+        // A version in which a reference that comes again is answered as the first time, so that it
+        // does not matter who else makes it at this moment.
+        let version = Version::parse("2019-03-26").unwrap_or(Version::NEWEST);
+        let target = format!("/{version}/{PATH}");
+        let body = identity::write_config(version, &config);
+        let made = self.client.send(Method::POST, &target, None, body).await?;
         let made = xml::read(&made.body)?;
         let id = child(&made, "Id").context("the server's identity has no Id")?;
         Ok(id.text.clone())
@@ -166,6 +169,7 @@ fn described(answer: Answer) -> anyhow::Result<Described> {
         head: document.head,
         config: document.config,
         etag,
+        players: answer.players,
     })
 }
 

@@ -18,6 +18,8 @@ const BUFFER: u32 = 1000;
 pub(super) struct Place {
     host: String,
     port: u16,
+    /// It is not what the URL names.
+    instead: bool,
 }
 
 impl Place {
@@ -26,6 +28,7 @@ impl Place {
         Self {
             host: target.host.clone(),
             port: target.port,
+            instead: false,
         }
     }
 
@@ -35,6 +38,7 @@ impl Place {
             return Self {
                 host: address.ip().to_string(),
                 port: address.port(),
+                instead: true,
             };
         }
         let named = text
@@ -45,6 +49,7 @@ impl Place {
         Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port,
+            instead: true,
         }
     }
 }
@@ -106,6 +111,13 @@ async fn resolve(place: &Place, limit: Duration) -> (Finding, Option<Vec<SocketA
         return (Finding::wrong("dns", says), None);
     }
     let shown: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
+    if place.instead {
+        let says = format!(
+            "not asked for the name: --connect leads to {}",
+            shown.join(", ")
+        );
+        return (Finding::unknown("dns", says), Some(addresses));
+    }
     let says = format!("{host} is {}", shown.join(", "));
     (Finding::holds("dns", says), Some(addresses))
 }

@@ -16,8 +16,8 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "BUCKET", value_parser = fields::bucket)]
     bucket: String,
 
-    /// Read the bucket with the server's credentials, by an origin access identity: the account's
-    /// first, or a new one. Without this or --identity it is read anonymously.
+    /// Read the bucket with the server's credentials, by an origin access identity that is made for
+    /// this once. Without this or --identity it is read anonymously.
     #[arg(long, conflicts_with = "identity")]
     private: bool,
 
@@ -71,7 +71,7 @@ pub(super) struct Args {
 /// Makes a distribution and shows it.
 pub(super) async fn run(distributions: &Distributions, args: Args) -> anyhow::Result<()> {
     let identity = match args.identity {
-        None if args.private => Some(distributions.any_identity().await?),
+        None if args.private => Some(distributions.own_identity().await?),
         identity => identity,
     };
     let reference = match args.reference {

@@ -7,7 +7,8 @@ use crate::distribution::streaming::{PriceClass, Signer};
 /// What an S3 domain name ends in where only a bucket is named.
 const AMAZON: &str = ".s3.amazonaws.com";
 
-/// The domain name of a bucket: as written, or `NAME.s3.amazonaws.com` for a name alone.
+/// The domain name of a bucket: as written, or `NAME.s3.amazonaws.com` for a name alone and for
+/// `s3://NAME`.
 pub(super) fn bucket(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("s3://").unwrap_or(text);
     let name = name.strip_suffix('/').unwrap_or(name);
@@ -17,8 +18,8 @@ pub(super) fn bucket(text: &str) -> Result<String, String> {
              media.s3.amazonaws.com (a streaming distribution has no folder of a bucket)"
         ));
     }
-    // A bucket's name may have dots; its domain name has at least four parts.
-    Ok(if name.split('.').count() >= 4 {
+    // What has a dot is a domain name; a bucket whose name has one is written with s3://.
+    Ok(if name.contains('.') && name == text {
         name.to_owned()
     } else {
         format!("{name}{AMAZON}")
@@ -72,8 +73,8 @@ mod tests {
             "my.media.s3.amazonaws.com"
         );
         assert_eq!(
-            bucket("media.s3.garage.example").unwrap(),
-            "media.s3.garage.example"
+            bucket("media.garage.example").unwrap(),
+            "media.garage.example"
         );
         assert!(bucket("s3://media/films").is_err());
         assert!(bucket("").is_err());

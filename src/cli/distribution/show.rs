@@ -53,6 +53,8 @@ fn text(it: &Described) -> String {
     let mut lines = Vec::new();
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
+            // What its owner wrote may hold anything; here it is one line.
+            let value = value.replace(char::is_control, " ");
             lines.push(format!("{name:<14}{value}"));
         }
     };
@@ -62,10 +64,10 @@ fn text(it: &Described) -> String {
     line("CNAMEs", joined(&config.aliases));
     line("Bucket", config.origin_domain.clone());
     let identity = config.origin_access_identity.clone();
-    line(
-        "Read as",
-        identity.unwrap_or_else(|| "anybody (no origin access identity)".to_owned()),
-    );
+    if !it.head.read_only {
+        let anybody = "anybody (no origin access identity)";
+        line("Read as", identity.unwrap_or_else(|| anybody.to_owned()));
+    }
     line("Comment", config.comment.clone());
     line("Signers", joined(&signers(&config.trusted_signers)));
     let logging = config.logging.as_ref();
@@ -77,7 +79,11 @@ fn text(it: &Described) -> String {
     line("Changed", time(it.head.modified));
     if config.enabled {
         lines.push(String::new());
-        lines.extend(urls::lines(&it.head.domain_name, &config.aliases));
+        lines.extend(urls::lines(
+            &it.head.domain_name,
+            &config.aliases,
+            &it.players,
+        ));
     }
     lines.join("\n")
 }

@@ -67,7 +67,7 @@ pub(super) struct Args {
     output: show::Output,
 }
 
-/// Let no viewers in, or let them in again.
+/// Which distribution is switched.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Switch {
     /// Its id, its domain name, or one of its CNAMEs.
@@ -81,11 +81,40 @@ pub(super) struct Switch {
     output: show::Output,
 }
 
+impl Args {
+    /// Whether no flag names anything to change.
+    fn says_nothing(&self) -> bool {
+        let texts = [
+            &self.comment,
+            &self.identity,
+            &self.log_bucket,
+            &self.log_prefix,
+        ];
+        let switches = [
+            self.no_cname,
+            self.private,
+            self.public,
+            self.no_log,
+            self.no_signer,
+        ];
+        texts.iter().all(|text| text.is_none())
+            && !switches.contains(&true)
+            && self.cname.is_empty()
+            && self.signer.is_empty()
+            && self.price_class.is_none()
+    }
+}
+
 /// Changes a distribution and shows it.
 pub(super) async fn run(distributions: &Distributions, args: Args) -> anyhow::Result<()> {
+    if args.says_nothing() {
+        return Err(crate::cli::wrong_argument(
+            "nothing to change: name it by a flag",
+        ));
+    }
     let mut it = distributions.find(&args.which).await?;
     let identity = if args.private {
-        Some(distributions.any_identity().await?)
+        Some(distributions.own_identity().await?)
     } else {
         args.identity.clone()
     };

@@ -51,8 +51,8 @@ words! {
         NoTrack = "no_track",
         /// The origin or this server failed.
         Failed = "failed",
-        /// It was not even tried: the server stops, the distribution is disabled, or the playlist is
-        /// full.
+        /// It was not even tried: the server stops, the distribution is disabled, or the playlist
+        /// is full.
         Refused = "refused",
     }
 }

@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 use super::READ_BYTES;
 use crate::rtmp::server::Violation;
 
-/// How long a refused viewer, one whose distribution was disabled, or one who plays nothing when the server stops, may take to read the
-/// last answer: a close with unread commands would be a reset, which overtakes it.
+/// How long a refused viewer, one whose distribution was disabled, or one who plays nothing when
+/// the server stops, may take to read the last answer: a close with unread commands would be a
+/// reset, which overtakes it.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a viewer whose play has ended may take to read the last of it, when the server stops.

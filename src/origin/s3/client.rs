@@ -6,9 +6,9 @@
 //! [`super::answer`], a server that is not Amazon's is addressed path style, and the metadata
 //! service of a cloud machine, which is asked last, may hold up the first read for a moment only.
 //!
-//! There may be thousands of buckets. The settings are read once ([`Base`]), all clients share one pool
-//! of connections, and buckets on one server that are read as one holder share a client, which is made
-//! at the first read and lives as long as one of them does.
+//! There may be thousands of buckets. The settings are read once ([`Base`]), all clients share one
+//! pool of connections, and buckets on one server that are read as one holder share a client, which
+//! is made at the first read and lives as long as one of them does.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -174,10 +174,12 @@ impl Clients {
         }
     }
 
-    /// The bucket's own region, else what the environment or the profile says, else the machine's.
+    /// The region in the bucket's name, else that which is configured, else what the environment or
+    /// the profile says, else the machine's.
     async fn region(&self, base: &Base, server: &Server, foreign: bool) -> Region {
         let of_domain = server.amazon_region.as_ref().filter(|_| !foreign);
-        let own = server.region.as_ref().or(of_domain);
+        // What the bucket's own name says is never wrong; what is configured is for all.
+        let own = of_domain.or(server.region.as_ref());
         let configured = own
             .cloned()
             .map(Region::new)
