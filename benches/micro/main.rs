@@ -7,6 +7,7 @@
 //! [`cache`] and the flushes of [`registry`]. Nothing here says anything about a whole server: see
 //! `benches/side_by_side.sh`.
 
+mod access;
 mod amf;
 mod cache;
 mod chunks;
@@ -40,6 +41,6 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench, registry::bench, routing::bench
+        sender::bench, patch::bench, registry::bench, routing::bench, access::bench
 }
 criterion_main!(parts);

@@ -11,13 +11,12 @@ use tracing::info;
 use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::{Meter, SignatureFault};
-use super::served::Served;
+use super::served::{Served, Terms};
 use crate::access::{Grant, Refusal, SignerKeys, verify};
 use crate::catalog::name::without_query;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
-use crate::origin::Origin;
 use crate::render::Rendering;
 
 /// Whether codecs are sent that need Enhanced RTMP.
@@ -64,15 +63,16 @@ impl Viewer {
     /// There is none, it cannot be read, no track of it may be sent to this viewer, the distribution
     /// is disabled, or the name is not signed as it must be.
     pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
-        let (origin, signers) = self.terms()?;
+        let terms = self.terms()?;
         // A name that cannot be a key names no object; it never reaches the origin.
         let name = StreamName::parse(&self.app_rest, name).map_err(|_| PlayError::NotFound)?;
         // Before the origin: whether there is such an object is nobody's business.
-        let grant = signers.map(|signers| self.verify(&name, &signers));
+        let signers = terms.signers.as_ref();
+        let grant = signers.map(|signers| self.verify(&name, signers));
         let grant = grant.transpose()?;
         let object = self
             .objects
-            .open(self.distribution.id(), &origin, &name)
+            .open(self.distribution.id(), &terms.origin, &name)
             .await?;
         if let Some(grant) = &grant {
             let covers = grant.covers(&object.key().key);
@@ -126,13 +126,10 @@ impl Viewer {
         refusal.into()
     }
 
-    /// Where a play reads from that begins now, and who may sign for it.
-    fn terms(&self) -> Result<(Arc<dyn Origin>, Option<Arc<SignerKeys>>), PlayError> {
-        let terms = self.distribution.terms();
-        if !terms.enabled {
-            return Err(PlayError::Disabled);
-        }
-        Ok((Arc::clone(&terms.origin), terms.signers.clone()))
+    /// What holds for a play that begins now.
+    fn terms(&self) -> Result<Arc<Terms>, PlayError> {
+        let terms = Arc::clone(&self.distribution.terms());
+        terms.enabled.then_some(terms).ok_or(PlayError::Disabled)
     }
 
     /// Whether the distribution has sent its viewers away since this one came.

@@ -268,13 +268,10 @@ fn what_amazons_signers_sign_plays_in_ffmpeg_and_rtmpdump() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let out = folder.path().join("film.flv");
         let address = server.rtmp.to_string();
-        let dump = players::rtmpdump_split(&address, "cfx/st", name, &["-t", &tc_url], &out);
-        dump.good(name);
-        packets::assert_played(
-            name,
-            &source,
-            &packets::ffprobe(&out.display().to_string(), &[]),
-        );
+        // It ends with "incomplete", whatever it got.
+        players::rtmpdump_split(&address, "cfx/st", name, &["-t", &tc_url], &out);
+        let dumped = packets::messages(&packets::flv_tags(&out));
+        packets::assert_played(name, &source, &dumped);
     }
     let unsigned = players::ffmpeg(
         &server.url(NAME),

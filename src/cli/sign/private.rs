@@ -24,7 +24,7 @@ const SHA256: &[u8] =
 /// A private key.
 pub(super) enum PrivateKey {
     Rsa(Box<RsaPrivateKey>),
-    P256(EcdsaKeyPair),
+    P256(Box<EcdsaKeyPair>),
 }
 
 impl PrivateKey {
@@ -87,5 +87,5 @@ fn rsa(key: RsaPrivateKey) -> PrivateKey {
 fn p256(der: &[u8]) -> Option<PrivateKey> {
     let random = SystemRandom::new();
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random);
-    key.map(PrivateKey::P256).ok()
+    key.map(|key| PrivateKey::P256(Box::new(key))).ok()
 }
