@@ -17,6 +17,7 @@ use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::origin::Tuning;
 use crate::store::embedded;
 
+mod access;
 mod api;
 mod entry;
 mod error;
@@ -24,10 +25,12 @@ mod limits;
 pub mod quantity;
 pub mod s3;
 
+pub use access::Access;
 pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
 
+use access::SignerEntry;
 use entry::Entry;
 use error::Source;
 use limits::check_rate;
@@ -70,6 +73,10 @@ pub struct Settings {
     pub log: Log,
     /// S3 servers beside that of `[origin]`.
     pub s3: Vec<S3>,
+    /// How signed names are verified.
+    pub access: Access,
+    /// The entries `[[signer]]`, as written.
+    signer: Vec<SignerEntry>,
     /// The entries `[[distribution]]`, as written.
     #[serde(rename = "distribution")]
     entries: Vec<Entry>,
@@ -240,6 +247,8 @@ impl Default for Settings {
             origin: Origin::default(),
             log: Log::default(),
             s3: Vec::new(),
+            access: Access::default(),
+            signer: Vec::new(),
             entries: Vec::new(),
             distributions: Vec::new(),
         }
@@ -372,6 +381,7 @@ impl Settings {
         settings.check(&source)?;
         settings.check_names(&source)?;
         settings.api.resolve(key, &source)?;
+        settings.access.resolve(&settings.signer, &source)?;
         settings.distributions = settings.resolve(&source)?;
         Ok(settings)
     }
@@ -544,7 +554,7 @@ mod tests {
     fn keys(section: &str) -> Vec<String> {
         let text = match section {
             "" => "nonsense = 1\n".to_owned(),
-            "distribution" | "s3" => format!("[[{section}]]\nnonsense = 1\n"),
+            "distribution" | "s3" | "signer" => format!("[[{section}]]\nnonsense = 1\n"),
             "s3.identity" => "[[s3]]\n[[s3.identity]]\nnonsense = 1\n".to_owned(),
             "api.key" => "[[api.key]]\nnonsense = 1\n".to_owned(),
             name => format!("[{name}]\nnonsense = 1\n"),
@@ -578,10 +588,10 @@ mod tests {
             }
         }
         let sections = [
-            "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
+            "", "rtmp", "http", "api", "limits", "cache", "origin", "log", "access",
         ];
         let mut all = BTreeSet::new();
-        let lists = ["distribution", "s3", "s3.identity", "api.key"];
+        let lists = ["distribution", "s3", "s3.identity", "api.key", "signer"];
         for name in sections.into_iter().chain(lists) {
             for key in keys(name) {
                 let whole = if name.is_empty() {
@@ -608,7 +618,13 @@ mod tests {
             })
             .flat_map(|line| [line, "\n"])
             .collect();
+        let mut key = tempfile::NamedTempFile::new().unwrap();
+        let text = crate::access::key::tests::RSA_KEY;
+        key.write_all(text.as_bytes()).unwrap();
+        let on = on.replace("/etc/streamfront/films.pem", key.path().to_str().unwrap());
         let settings = load(&on, Overrides::default()).unwrap();
+        assert_eq!(settings.access.keys().count(), 1);
+        assert_eq!(settings.distributions[1].trusted_signers.len(), 1);
         assert_eq!(settings.distributions.len(), 2);
         assert_eq!(settings.api.keys.len(), 1);
         assert!(settings.api.tls().is_some());

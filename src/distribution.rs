@@ -32,7 +32,7 @@ pub mod streaming;
 
 pub use account::AccountId;
 pub use origin::{Access, Keys, OriginSpec, S3Bucket};
-pub use streaming::StreamingConfig;
+pub use streaming::{Signer, StreamingConfig};
 
 /// The application that CloudFront's streaming distributions had: application `cfx`, instance `st`.
 pub const DEFAULT_APP: &str = "cfx/st";
@@ -84,6 +84,8 @@ pub struct Distribution {
     /// How long an object is believed to be what it was, unless it says so itself; `None`: the
     /// origin is asked at each play.
     pub ttl: Option<Duration>,
+    /// Who may sign names; where there is anybody, every name must be signed.
+    pub trusted_signers: Vec<Signer>,
 }
 
 impl Distribution {
@@ -100,6 +102,7 @@ impl Distribution {
             max_connections: None,
             max_rate: None,
             ttl: Some(DEFAULT_TTL),
+            trusted_signers: Vec::new(),
             id,
         }
     }
@@ -196,6 +199,9 @@ pub enum DistributionError {
     /// Not an application name.
     #[error("{0:?} is not an application name such as cfx/st")]
     App(String),
+    /// Not a signer.
+    #[error("the trusted signer {0:?} is neither \"self\" nor an account number of 12 digits")]
+    Signer(String),
     /// Not a bucket or a directory.
     #[error("the bucket {0:?} is neither s3://NAME, nor s3://NAME/PREFIX, nor a directory")]
     Bucket(String),

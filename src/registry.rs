@@ -38,7 +38,6 @@ mod identity;
 mod key_group;
 mod limits;
 mod names;
-mod pem;
 mod public_key;
 mod rules;
 mod state;

@@ -4,6 +4,7 @@ mod deploy;
 mod diagnose;
 mod fixed;
 mod grace;
+mod keyring;
 mod metrics;
 mod policies;
 mod purge;

@@ -7,6 +7,7 @@
 //! [`cache`], the flushes of [`registry`] and the requests of [`control`]. Nothing here says
 //! anything about a whole server: see `benches/side_by_side.sh`.
 
+mod access;
 mod amf;
 mod cache;
 mod chunks;
@@ -41,7 +42,7 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench, registry::bench, routing::bench,
-        control::bench
+        sender::bench, patch::bench, registry::bench, routing::bench, control::bench,
+        access::bench
 }
 criterion_main!(parts);

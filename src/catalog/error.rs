@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::Refusal;
 use crate::cache;
 use crate::media::MediaError;
 use crate::origin::{Blame, OriginError};
@@ -25,10 +26,9 @@ pub enum PlayError {
     /// The distribution was disabled or deleted since the viewer connected.
     #[error("the distribution is disabled")]
     Disabled,
-    /// Its names must be signed, which this version cannot verify: private content is not given to
-    /// everybody.
-    #[error("the distribution has trusted signers, and this version verifies no signatures")]
-    Signed,
+    /// Names of the distribution must be signed, and this one is not so that it holds.
+    #[error(transparent)]
+    Refused(Arc<Refusal>),
     /// This server is at fault, or out of memory, or stopping.
     #[error("{0}")]
     Internal(Arc<str>),
@@ -60,18 +60,27 @@ impl PlayError {
             Self::Media(_) | Self::Render(_) | Self::Origin(OriginError::OutOfRange) => {
                 Failure::FileStructureInvalid
             }
-            Self::Origin(_) | Self::Disabled | Self::Signed | Self::Internal(_) => Failure::Failed,
+            // Nobody is told what is wrong with their signature.
+            Self::Origin(_) | Self::Disabled | Self::Refused(_) | Self::Internal(_) => {
+                Failure::Failed
+            }
         }
     }
 
     /// Who has to do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::NotFound | Self::Disabled => Blame::Viewer,
+            Self::NotFound | Self::Disabled | Self::Refused(_) => Blame::Viewer,
             Self::Origin(error) => error.blame(),
-            Self::Media(_) | Self::Render(_) | Self::Signed => Blame::Operator,
+            Self::Media(_) | Self::Render(_) => Blame::Operator,
             Self::Internal(_) => Blame::Us,
         }
+    }
+}
+
+impl From<Refusal> for PlayError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Arc::new(refusal))
     }
 }
 

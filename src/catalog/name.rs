@@ -14,6 +14,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use crate::access::Asked;
+
 /// The longest object key: S3's own limit.
 pub const KEY_BYTES_MAX: usize = 1024;
 
@@ -158,6 +160,26 @@ impl StreamName {
         keys
     }
 
+    /// The forms of it that may have been signed.
+    pub fn asked(&self) -> Asked {
+        let container = Prefix::of_extension(&self.name);
+        let stem = self.name.rsplit_once('.').filter(|_| container.is_some());
+        let extension = match self.prefix {
+            None | Some(Prefix::Flv) => FLV_EXTENSION,
+            Some(Prefix::Mp3 | Prefix::Id3) => MP3_EXTENSION,
+            Some(Prefix::Mp4) => "mp4",
+        };
+        Asked {
+            name: self.name.clone(),
+            stem: stem.map(|(stem, _)| stem.to_owned()),
+            whole: container
+                .is_none()
+                .then(|| format!("{}.{extension}", self.name)),
+            prefixed: self.prefix.map(|_| self.to_string()),
+            keys: self.candidates(),
+        }
+    }
+
     // With the extension of its container a name is taken at its word: one request to the origin.
     fn readings(&self, name: &str) -> Vec<String> {
         let with = |extension: &str| format!("{name}.{extension}");
@@ -209,6 +231,11 @@ impl fmt::Display for StreamName {
         f.write_str(self.prefix.map_or("", Prefix::as_str))?;
         f.write_str(&self.name)
     }
+}
+
+/// A name as a player sent it, without its query, which may hold a signature: for logs.
+pub fn without_query(play: &str) -> &str {
+    split_query(play).0
 }
 
 // A name that comes from a web page may have its query escaped: then `=` and `&` are as well

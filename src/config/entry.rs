@@ -7,8 +7,11 @@ use serde::Deserialize;
 
 use super::Settings;
 use super::quantity::{de_some_duration, de_some_size};
+use crate::distribution::account::BadAccount;
 use crate::distribution::host::HostPattern;
-use crate::distribution::{Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec};
+use crate::distribution::{
+    Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec, Signer,
+};
 
 /// One `[[distribution]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +34,8 @@ pub(super) struct Entry {
     max_rate: Option<u64>,
     #[serde(default, deserialize_with = "de_some_duration")]
     ttl: Option<Duration>,
+    #[serde(default)]
+    trusted_signers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -81,9 +86,16 @@ impl Entry {
             max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
             ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             domain_name,
+            trusted_signers: signers(&self.trusted_signers)?,
             ..Distribution::new(&self.id, origin)
         })
     }
+}
+
+fn signers(texts: &[String]) -> Result<Vec<Signer>, DistributionError> {
+    let signers = texts.iter().map(|text| Signer::parse(text));
+    let signers = signers.collect::<Result<_, _>>();
+    signers.map_err(|BadAccount(text)| DistributionError::Signer(text))
 }
 
 /// The distribution of `bucket = ...` and of `--bucket`: any host.

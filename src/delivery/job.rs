@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::viewer::Viewer;
+use crate::access::Grant;
 use crate::catalog::{Object, PlayError, Segment};
 use crate::render::{Rendering, SegmentId};
 use crate::units::MediaTime;
@@ -22,6 +23,8 @@ pub struct Opened {
     pub object: Arc<Object>,
     /// What of it this viewer gets.
     pub rendering: Rendering,
+    /// By what right, where names must be signed.
+    pub grant: Option<Arc<Grant>>,
 }
 
 /// What a job came to.
@@ -127,7 +130,9 @@ pub fn open(viewer: Arc<Viewer>, name: String) -> Job {
 
 /// Finds the segment of a time.
 pub fn find(viewer: &Viewer, opened: &Opened, time: MediaTime) -> Job {
-    let Opened { object, rendering } = opened.clone();
+    let Opened {
+        object, rendering, ..
+    } = opened.clone();
     let finding = async move { object.find(rendering, time).await };
     elsewhere(&viewer.background, finding)
         .map(Done::Found)
@@ -136,7 +141,9 @@ pub fn find(viewer: &Viewer, opened: &Opened, time: MediaTime) -> Job {
 
 /// Brings a segment.
 pub fn load(viewer: &Viewer, opened: &Opened, id: SegmentId) -> Job {
-    let Opened { object, rendering } = opened.clone();
+    let Opened {
+        object, rendering, ..
+    } = opened.clone();
     let loading = async move { object.segment(rendering, id).await };
     let loaded = move |segment| Done::Loaded(id, segment);
     elsewhere(&viewer.background, loading).map(loaded).boxed()

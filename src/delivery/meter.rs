@@ -18,7 +18,7 @@ mod play;
 mod words;
 
 pub use play::PlayCount;
-pub use words::{Close, Fault, PlayEnd, Turned};
+pub use words::{Close, Fault, PlayEnd, SignatureFault, Turned};
 
 /// Buckets of waits: from 0.5 ms, which is a warm play on an idle machine, doubling to 16 s, when
 /// every viewer has given up.
@@ -52,10 +52,13 @@ pub struct Meter {
     pub started: Counter,
     /// Plays under way: begun, and not ended.
     pub underway: Gauge,
+    /// Signed names that were accepted, at a play, a seek, or where only the length was asked for.
+    pub signatures_accepted: Counter,
     ended: [Counter; PlayEnd::COUNT],
     turned: [Counter; Turned::COUNT],
     closed: [Counter; Close::COUNT],
     faults: [Counter; Fault::COUNT],
+    signatures_refused: [Counter; SignatureFault::COUNT],
 }
 
 impl Default for Meter {
@@ -74,10 +77,12 @@ impl Default for Meter {
             blocked: Counter::default(),
             started: Counter::default(),
             underway: Gauge::default(),
+            signatures_accepted: Counter::default(),
             ended: Default::default(),
             turned: Default::default(),
             closed: Default::default(),
             faults: Default::default(),
+            signatures_refused: Default::default(),
         }
     }
 }
@@ -101,6 +106,11 @@ impl Meter {
     /// How many viewers broke a rule of the protocol there.
     pub fn fault(&self, fault: Fault) -> &Counter {
         fault.of(&self.faults)
+    }
+
+    /// How many names were refused for this fault of their signatures.
+    pub fn signature_refused(&self, fault: SignatureFault) -> &Counter {
+        fault.of(&self.signatures_refused)
     }
 
     /// Counts a play that was refused before anything was looked for.

@@ -176,6 +176,12 @@ pub fn seek_failed(server: &mut Server, stream: u32, name: &str) {
     server.status(stream, AT_ONCE, &Status::SeekFailed { name });
 }
 
+/// A seek is refused, and the play ends with it (rule 9).
+pub fn seek_refused(server: &mut Server, stream: u32, name: &str) {
+    seek_failed(server, stream, name);
+    server.user_control(UserControl::StreamEof(stream));
+}
+
 /// A play cannot begin.
 pub fn not_played(server: &mut Server, stream: u32, name: &str, failure: Failure) {
     let status = match failure {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::access::SignerKeys;
 use crate::distribution::Kind;
 use crate::origin::Origin;
 
@@ -23,8 +24,8 @@ pub struct Terms {
     pub kind: Kind,
     /// Whether viewers are let in, and new plays begin.
     pub enabled: bool,
-    /// Whether only signed names may be played. None can be, as long as nobody verifies signatures.
-    pub signed: bool,
+    /// Where only signed names may be played, the keys that they may be signed with.
+    pub signers: Option<Arc<SignerKeys>>,
     /// Application names, `app/instance`.
     pub apps: Arc<[String]>,
     /// Where its objects are.
@@ -66,6 +67,12 @@ impl Served {
         self.terms.store(Arc::new(terms));
     }
 
+    /// Takes other keys that names may be signed with.
+    pub fn set_signers(&self, signers: Option<Arc<SignerKeys>>) {
+        let terms = Terms::clone(&self.terms());
+        self.set_terms(Terms { signers, ..terms });
+    }
+
     /// Lets nobody in and no play begin from now on.
     pub fn disable(&self) {
         let terms = Terms::clone(&self.terms());
@@ -96,7 +103,7 @@ mod tests {
         let terms = Terms {
             kind: Kind::Streaming,
             enabled: true,
-            signed: false,
+            signers: None,
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,

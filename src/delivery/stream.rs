@@ -229,6 +229,12 @@ impl Stream {
         let Some(mut playing) = self.playing.take() else {
             return;
         };
+        if let Err(error) = cx.viewer.recheck(&playing.play.name, &playing.opened) {
+            playing.count.end((&error).into());
+            reply::seek_refused(cx.server, self.id, &playing.play.name);
+            self.close(cx);
+            return;
+        }
         self.awaited = Some(Awaited::seek(cx.now));
         if !playing.entry.announced {
             // Overtaken by this one, but everything is answered, in order.
@@ -343,7 +349,7 @@ impl Stream {
             Done::Switchable(Ok((opened, at))) => self.switchable(cx, opened, at),
             Done::Switchable(Err(error)) => {
                 if let Some(mut switch) = self.give_up_switch() {
-                    switch.count.end(error.failure().into());
+                    switch.count.end((&error).into());
                     let name = &switch.play.name;
                     end::log_failure(name, &error);
                     reply::not_played(cx.server, self.id, name, error.failure());

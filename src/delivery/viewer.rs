@@ -1,18 +1,22 @@
 //! Who is connected, to which distribution, and what they may get of it.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::runtime::Handle;
+use tracing::info;
 
 use super::ahead::Budget;
 use super::job::Opened;
-use super::meter::Meter;
-use super::served::Served;
+use super::meter::{Meter, SignatureFault};
+use super::served::{Served, Terms};
+use crate::access::{Grant, Refusal, SignerKeys, verify};
+use crate::catalog::name::without_query;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
-use crate::origin::Origin;
 use crate::render::Rendering;
 
 /// Whether codecs are sent that need Enhanced RTMP.
@@ -32,6 +36,8 @@ pub enum EnhancedPolicy {
 pub struct Viewer {
     /// Whose viewer they are. What it serves is looked up at each play, for it may change.
     pub distribution: Arc<Served>,
+    /// The address that they came from, if it is known.
+    pub peer: Option<IpAddr>,
     /// How often the distribution had sent its viewers away when this one came.
     pub round: u32,
     /// How names become objects.
@@ -54,30 +60,76 @@ impl Viewer {
     /// Opens the object that a stream name means.
     ///
     /// # Errors
-    /// There is none, it cannot be read, no track of it may be sent to this viewer, or the
-    /// distribution is disabled.
+    /// There is none, it cannot be read, no track of it may be sent to this viewer, the distribution
+    /// is disabled, or the name is not signed as it must be.
     pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
-        let origin = self.origin()?;
+        let terms = self.terms()?;
         // A name that cannot be a key names no object; it never reaches the origin.
         let name = StreamName::parse(&self.app_rest, name).map_err(|_| PlayError::NotFound)?;
+        // Before the origin: whether there is such an object is nobody's business.
+        let signers = terms.signers.as_ref();
+        let grant = signers.map(|signers| self.verify(&name, signers));
+        let grant = grant.transpose()?;
         let object = self
             .objects
-            .open(self.distribution.id(), &origin, &name)
+            .open(self.distribution.id(), &terms.origin, &name)
             .await?;
+        if let Some(grant) = &grant {
+            let covers = grant.covers(&object.key().key);
+            covers.map_err(|refusal| self.refused(&name.to_string(), refusal))?;
+            self.meter.signatures_accepted.inc();
+        }
         let rendering = self.rendering(object.info())?;
-        Ok(Opened { object, rendering })
+        Ok(Opened {
+            object,
+            rendering,
+            grant,
+        })
     }
 
-    /// Where a play reads from that begins now.
-    fn origin(&self) -> Result<Arc<dyn Origin>, PlayError> {
-        let terms = self.distribution.terms();
-        if !terms.enabled {
-            return Err(PlayError::Disabled);
-        }
-        if terms.signed {
-            return Err(PlayError::Signed);
-        }
-        Ok(Arc::clone(&terms.origin))
+    /// Whether what was opened by `name` may be played from another place on (cloudfront.md,
+    /// section 3.6).
+    ///
+    /// # Errors
+    /// Its time is over, or its key counts no more.
+    pub fn recheck(&self, name: &str, opened: &Opened) -> Result<(), PlayError> {
+        let Some(signers) = self.distribution.terms().signers.clone() else {
+            return Ok(());
+        };
+        let grant = opened.grant.as_ref().ok_or(Refusal::Missing);
+        let holds = grant.and_then(|grant| grant.check(&signers, Timestamp::now(), self.peer));
+        holds.map_err(|refusal| self.refused(without_query(name), refusal))?;
+        self.meter.signatures_accepted.inc();
+        Ok(())
+    }
+
+    fn verify(&self, name: &StreamName, signers: &SignerKeys) -> Result<Arc<Grant>, PlayError> {
+        let asked = name.asked();
+        let query = name.query.as_deref();
+        verify(&asked, query, signers, Timestamp::now(), self.peer)
+            .map(Arc::new)
+            .map_err(|refusal| self.refused(&name.to_string(), refusal))
+    }
+
+    /// Counts and logs why a name is refused, which only the operator learns.
+    fn refused(&self, name: &str, refusal: Refusal) -> PlayError {
+        let fault = SignatureFault::from(&refusal);
+        self.meter.signature_refused(fault).inc();
+        info!(
+            distribution = %self.distribution.id(),
+            name,
+            peer = self.peer.map(tracing::field::display),
+            reason = fault.word(),
+            cause = %refusal,
+            "a signed name was refused"
+        );
+        refusal.into()
+    }
+
+    /// What holds for a play that begins now.
+    fn terms(&self) -> Result<Arc<Terms>, PlayError> {
+        let terms = Arc::clone(&self.distribution.terms());
+        terms.enabled.then_some(terms).ok_or(PlayError::Disabled)
     }
 
     /// Whether the distribution has sent its viewers away since this one came.

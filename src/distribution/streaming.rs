@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountId;
+use super::account::{AccountId, BadAccount};
 use super::bucket::BucketDomain;
 use super::host::HostPattern;
 
@@ -79,6 +79,27 @@ pub enum PriceClass {
     #[default]
     #[serde(rename = "PriceClass_All")]
     All,
+}
+
+impl Signer {
+    /// The account that is meant; `owner` has the distribution.
+    pub fn account<'a>(&'a self, owner: &'a AccountId) -> &'a AccountId {
+        match self {
+            Self::Owner => owner,
+            Self::Account(account) => account,
+        }
+    }
+
+    /// Reads `self` or an account number, as the API and the configuration file write it.
+    ///
+    /// # Errors
+    /// [`BadAccount`].
+    pub fn parse(text: &str) -> Result<Self, BadAccount> {
+        match text {
+            "self" => Ok(Self::Owner),
+            number => AccountId::parse(number).map(Self::Account),
+        }
+    }
 }
 
 impl PriceClass {

@@ -6,6 +6,7 @@
 //! its last.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -97,6 +98,7 @@ impl Routes {
     pub fn admit(
         &self,
         connect: &Connect,
+        peer: Option<IpAddr>,
         meter: &Arc<Meter>,
     ) -> Result<(Viewer, Place), Rejection> {
         let tc_url = Some(connect.tc_url()).filter(|url| !url.is_empty());
@@ -114,6 +116,7 @@ impl Routes {
         let target = ConnectTarget::parse(connect.app(), tc_url, &terms.apps)?;
         let place = route.room.enter().ok_or(Rejection::DistributionFull)?;
         let viewer = Viewer {
+            peer,
             round,
             objects: Arc::clone(&self.objects),
             background: self.background.clone(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::claim::Claim;
 use super::draft::{Draft, Verdict};
-use super::{Author, RegistryError, head, limits, pem};
+use super::{Author, RegistryError, head, limits};
+use crate::access::SignerKey;
 use crate::distribution::record::{PublicKeyConfig, PublicKeyRecord};
 use crate::store::{Change, Kind, Record};
 
@@ -16,7 +17,7 @@ pub(super) fn create(
     limits::reference(&config.caller_reference)?;
     limits::name(&config.name)?;
     limits::comment(&config.comment)?;
-    pem::check(&config.encoded_key)
+    SignerKey::parse(&config.encoded_key)
         .map_err(|error| RegistryError::Argument(format!("EncodedKey: {error}")))?;
     let account = &author.account;
     let reference = config.caller_reference.clone();

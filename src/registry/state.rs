@@ -1,6 +1,6 @@
 //! All that there is at one moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -134,22 +134,20 @@ impl State {
         page(&self.key_groups, |it| &it.head, account, marker, most)
     }
 
-    /// The trusted signers of a distribution, each with the ids of its keys that count: the oldest
-    /// two public keys of the account. A signer without a key can sign nothing.
+    /// The trusted signers of a distribution, each with the ids of its keys that count
+    /// ([`State::active_keys`]). A signer without a key can sign nothing.
     pub fn active_signers(&self, record: &StreamingRecord) -> Vec<(Signer, Vec<String>)> {
         let signers = record.config.trusted_signers.iter();
         signers
             .map(|signer| {
-                let account = match signer {
-                    Signer::Owner => &record.head.account,
-                    Signer::Account(account) => account,
-                };
+                let account = signer.account(&record.head.account);
                 (signer.clone(), self.active_keys(account))
             })
             .collect()
     }
 
-    fn active_keys(&self, account: &AccountId) -> Vec<String> {
+    /// The public keys of an account that count: the oldest two, and those of its key groups.
+    pub fn active_keys(&self, account: &AccountId) -> Vec<String> {
         let mut keys: Vec<&Head> = self
             .public_keys
             .values()
@@ -157,8 +155,13 @@ impl State {
             .filter(|head| head.account == *account)
             .collect();
         keys.sort_by_key(|head| (head.created, &head.id));
-        let oldest = keys.into_iter().take(KEYS_PER_SIGNER);
-        oldest.map(|head| head.id.clone()).collect()
+        let groups = self.key_groups.values();
+        let own = groups.filter(|group| group.head.account == *account);
+        let grouped: BTreeSet<&String> = own.flat_map(|group| &group.config.keys).collect();
+        let oldest = keys.iter().take(KEYS_PER_SIGNER);
+        let rest = keys.iter().skip(KEYS_PER_SIGNER);
+        let chosen = rest.filter(|head| grouped.contains(&head.id));
+        oldest.chain(chosen).map(|head| head.id.clone()).collect()
     }
 }
 

@@ -119,7 +119,7 @@ fn key_config(reference: &str, name: &str) -> PublicKeyConfig {
     PublicKeyConfig {
         caller_reference: reference.into(),
         name: name.into(),
-        encoded_key: pem::tests::RSA_KEY.into(),
+        encoded_key: crate::access::key::tests::RSA_KEY.into(),
         comment: String::new(),
     }
 }

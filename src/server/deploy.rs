@@ -16,13 +16,14 @@ use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
 use super::grace::Grace;
+use super::keyring::Keyring;
 use super::wanted::Wanted;
 use crate::catalog::host::HostTable;
 use crate::config::Settings;
 use crate::delivery::served::Served;
-use crate::distribution::OriginSpec;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::StreamingRecord;
+use crate::distribution::{AccountId, OriginSpec};
 use crate::net::listener::Shared;
 use crate::net::routes::{Route, Table};
 use crate::origin::{ConnectError, Origin, Origins};
@@ -55,6 +56,8 @@ pub(super) struct Deploy {
     /// Versions that cannot be served, so that it is said once.
     stuck: BTreeMap<String, String>,
     grace: Grace,
+    /// The keys that names are signed with.
+    keyring: Keyring,
 }
 
 /// A distribution that is served.
@@ -65,6 +68,8 @@ struct Deployed {
     route: Route,
     names: Arc<[HostPattern]>,
     origin: OriginSpec,
+    /// The accounts whose keys may sign its names.
+    signers: Vec<AccountId>,
 }
 
 /// What has to be done.
@@ -86,6 +91,7 @@ impl Deploy {
     ) -> Result<Self, ConnectError> {
         let mut deploy = Self {
             grace: Grace::new(settings.disable_grace),
+            keyring: Keyring::new(&settings),
             origins,
             shared,
             fixed: BTreeMap::new(),
@@ -115,6 +121,10 @@ impl Deploy {
     ) {
         self.stuck.retain(|id, _| state.streaming.contains_key(id));
         let Difference { gone, new } = self.difference(state);
+        // Before distributions that are new: they come with the keys that there are now.
+        if self.keyring.renew(state) {
+            self.exchange_keys();
+        }
         let mut renamed = !gone.is_empty();
         gone.iter().for_each(|id| self.remove(id, now));
         let mut served = Vec::new();
@@ -166,6 +176,17 @@ impl Deploy {
         }
     }
 
+    /// Gives each distribution that wants signed names the keys that count now.
+    fn exchange_keys(&self) {
+        for deployed in self.stored.values().chain(self.fixed.values()) {
+            let served = &deployed.route.served;
+            let keys = self.keyring.keys(&deployed.signers);
+            if served.terms().signers != keys {
+                served.set_signers(keys);
+            }
+        }
+    }
+
     fn difference<'a>(&self, state: &'a State) -> Difference<'a> {
         let gone = self.stored.keys();
         let gone = gone.filter(|id| !state.streaming.contains_key(&***id));
@@ -208,7 +229,7 @@ impl Deploy {
         };
         let objects = &self.shared.routes.objects;
         objects.set_policy(&wanted.id, wanted.policy);
-        let terms = wanted.terms(origin);
+        let terms = wanted.terms(origin, &self.keyring);
         match (was_enabled, terms.enabled) {
             (true, false) => self.grace.begin(served, now),
             (false, true) => self.grace.forget(served),
@@ -218,6 +239,7 @@ impl Deploy {
         let renamed = deployed.names != wanted.names;
         deployed.names = Arc::clone(&wanted.names);
         deployed.origin = wanted.origin.clone();
+        deployed.signers = wanted.signers.clone();
         deployed.version = version;
         if renamed {
             self.warn_of_taken(&wanted);
@@ -231,11 +253,12 @@ impl Deploy {
         Deployed {
             version,
             route: Route {
-                served: Served::new(&wanted.id, wanted.terms(origin)),
+                served: Served::new(&wanted.id, wanted.terms(origin, &self.keyring)),
                 room: wanted.room(),
             },
             names: Arc::clone(&wanted.names),
             origin: wanted.origin.clone(),
+            signers: wanted.signers.clone(),
         }
     }
 

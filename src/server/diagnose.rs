@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
+use jiff::Timestamp;
 
+use crate::access;
 use crate::api::caller::Caller;
 use crate::api::diagnose::{Diagnose, Finding, Question};
 use crate::catalog::StreamName;
@@ -67,7 +69,7 @@ impl Diagnosis {
         };
         bucket(&terms, record.as_deref(), &name, findings).await?;
         let objects = &self.shared.routes.objects;
-        match objects.open(served.id(), &terms.origin, &name).await {
+        let object = match objects.open(served.id(), &terms.origin, &name).await {
             Ok(object) => {
                 let info = object.info();
                 let length = info.duration.map_or_else(
@@ -76,14 +78,15 @@ impl Diagnosis {
                 );
                 let says = format!("{} can be played, {length}", object.key().key);
                 findings.push(Finding::holds("container", says));
+                object
             }
             Err(error) => {
                 let says = format!("{}: {error}", name.candidates().join(", "));
                 findings.push(Finding::wrong("container", says));
                 return None;
             }
-        }
-        findings.push(access(record.as_deref()));
+        };
+        findings.push(access(&terms, &name, &object.key().key));
         Some(())
     }
 
@@ -225,15 +228,28 @@ fn advice(record: Option<&StreamingRecord>) -> &'static str {
     }
 }
 
-/// Whether names must be signed.
-fn access(record: Option<&StreamingRecord>) -> Finding {
-    let signed = record.is_some_and(|record| !record.config.trusted_signers.is_empty());
-    if signed {
-        Finding::wrong(
-            "access",
-            "names must be signed, and this version cannot verify signatures: nothing plays",
-        )
-    } else {
-        Finding::holds("access", "names need no signature")
-    }
+/// Whether the name is signed as it must be. The viewer's address is not known here.
+fn access(terms: &Terms, name: &StreamName, key: &str) -> Finding {
+    const STEP: &str = "access";
+    let Some(signers) = &terms.signers else {
+        return Finding::holds(STEP, "names need no signature");
+    };
+    let now = Timestamp::now();
+    let signed = access::explain(&name.asked(), name.query.as_deref(), signers, now);
+    let signed = signed.and_then(|grant| grant.covers(key).map(|()| grant));
+    let grant = match signed {
+        Ok(grant) => grant,
+        Err(refusal) => return Finding::wrong(STEP, refusal.to_string()),
+    };
+    let policy = &grant.policy;
+    let place = policy.addresses.map_or_else(String::new, |addresses| {
+        format!(", for {addresses} only: whether the viewer is there is not known here")
+    });
+    let says = format!(
+        "signed with {} for {:?} until {}{place}",
+        grant.id,
+        policy.resource.as_str(),
+        access::policy::at(policy.before)
+    );
+    Finding::holds(STEP, says)
 }

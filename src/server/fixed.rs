@@ -49,7 +49,7 @@ fn record(settings: &Settings, distribution: &Distribution, now: i64) -> Streami
             aliases: named.cloned().collect(),
             comment: String::new(),
             logging: None,
-            trusted_signers: Vec::new(),
+            trusted_signers: distribution.trusted_signers.clone(),
             price_class: PriceClass::All,
             enabled: distribution.enabled,
         },
@@ -62,6 +62,8 @@ fn record(settings: &Settings, distribution: &Distribution, now: i64) -> Streami
 /// `E` and letters that stand for all that the entry says.
 fn etag(it: &Distribution) -> String {
     let aliases: Vec<String> = it.aliases.iter().map(ToString::to_string).collect();
+    let signers = it.trusted_signers.iter();
+    let signers = signers.map(|signer| signer.account(&AccountId::operator()).to_string());
     let text = [
         it.id.clone(),
         it.domain_name.clone(),
@@ -72,6 +74,7 @@ fn etag(it: &Distribution) -> String {
         it.max_connections.map_or(0, u32::from).to_string(),
         it.max_rate.map_or(0, u64::from).to_string(),
         it.ttl.map_or(0, |ttl| ttl.as_millis()).to_string(),
+        signers.collect::<Vec<_>>().join(","),
     ];
     let digest = Sha256::digest(text.join("\n").as_bytes());
     let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len());

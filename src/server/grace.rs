@@ -62,7 +62,7 @@ mod tests {
         let terms = Terms {
             kind: Kind::Streaming,
             enabled: false,
-            signed: false,
+            signers: None,
             apps: Arc::new([]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,

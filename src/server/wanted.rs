@@ -4,12 +4,13 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use super::keyring::Keyring;
 use crate::catalog::{Freshness, Policy};
 use crate::config::Settings;
 use crate::delivery::served::Terms;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::StreamingRecord;
-use crate::distribution::{DEFAULT_TTL, Distribution, Kind, OriginSpec};
+use crate::distribution::{AccountId, DEFAULT_TTL, Distribution, Kind, OriginSpec, Signer};
 use crate::net::seats::Room;
 use crate::origin::Origin;
 
@@ -23,7 +24,8 @@ pub(super) struct Wanted {
     pub(super) policy: Policy,
     kind: Kind,
     enabled: bool,
-    signed: bool,
+    /// The accounts whose keys may sign names; none: no name need be signed.
+    pub(super) signers: Vec<AccountId>,
     apps: Arc<[String]>,
     max_rate: Option<NonZeroU64>,
     max_connections: u64,
@@ -43,7 +45,7 @@ impl Wanted {
             origin: distribution.origin.clone(),
             kind: distribution.kind,
             enabled: distribution.enabled,
-            signed: false,
+            signers: accounts(&distribution.trusted_signers, &AccountId::operator()),
             apps: distribution.apps.clone().into(),
             max_rate: distribution.max_rate,
             max_connections: most.map_or(u64::MAX, |most| u64::from(most.get())),
@@ -65,7 +67,7 @@ impl Wanted {
             origin,
             kind: Kind::Streaming,
             enabled: config.enabled,
-            signed: !config.trusted_signers.is_empty(),
+            signers: accounts(&config.trusted_signers, &record.head.account),
             apps: settings.apps.clone().into(),
             max_rate: NonZeroU64::new(limits.max_rate),
             max_connections: match limits.max_connections_per_distribution {
@@ -75,12 +77,12 @@ impl Wanted {
         })
     }
 
-    /// On what terms, from that origin.
-    pub(super) fn terms(&self, origin: Arc<dyn Origin>) -> Terms {
+    /// On what terms, from that origin and with those keys.
+    pub(super) fn terms(&self, origin: Arc<dyn Origin>, keyring: &Keyring) -> Terms {
         Terms {
             kind: self.kind,
             enabled: self.enabled,
-            signed: self.signed,
+            signers: keyring.keys(&self.signers),
             apps: Arc::clone(&self.apps),
             origin,
             max_rate: self.max_rate,
@@ -91,6 +93,11 @@ impl Wanted {
     pub(super) fn room(&self) -> Arc<Room> {
         Room::new(self.max_connections)
     }
+}
+
+fn accounts(signers: &[Signer], owner: &AccountId) -> Vec<AccountId> {
+    let accounts = signers.iter().map(|signer| signer.account(owner).clone());
+    accounts.collect()
 }
 
 fn policy(settings: &Settings, freshness: Freshness, origin: &OriginSpec) -> Policy {

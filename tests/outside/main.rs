@@ -35,6 +35,7 @@ mod routing_api;
 mod seeks;
 mod settings;
 mod shared_bytes;
+mod signed;
 mod six;
 mod stalls;
 mod streams;

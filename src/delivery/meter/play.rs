@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Meter, PlayEnd};
-use crate::catalog::Failure;
+use crate::catalog::{Failure, PlayError};
 
 /// A play that began. It is counted as ended once: as it was told, or as stopped when it is dropped.
 #[derive(Debug)]
@@ -49,6 +49,15 @@ impl From<Failure> for PlayEnd {
     }
 }
 
+impl From<&PlayError> for PlayEnd {
+    fn from(error: &PlayError) -> Self {
+        match error {
+            PlayError::Refused(_) => Self::Refused,
+            error => error.failure().into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +90,7 @@ mod tests {
         distinct(super::super::Turned::ALL, super::super::Turned::word);
         distinct(super::super::Close::ALL, super::super::Close::word);
         distinct(super::super::Fault::ALL, super::super::Fault::word);
+        let faults = super::super::SignatureFault::ALL;
+        distinct(faults, super::super::SignatureFault::word);
     }
 }

@@ -3,6 +3,8 @@
 
 use prometheus_client::metrics::counter::Counter;
 
+use crate::access::Refusal;
+
 /// An enum with a word for each of its values, and an array of counters by it.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $value:ident = $word:literal,)+ }) => {
@@ -51,8 +53,8 @@ words! {
         NoTrack = "no_track",
         /// The origin or this server failed.
         Failed = "failed",
-        /// It was not even tried: the server stops, the distribution is disabled, or the playlist
-        /// is full.
+        /// It was not even tried: the server stops, the distribution is disabled, the playlist is
+        /// full, or the name is not signed as it must be.
         Refused = "refused",
     }
 }
@@ -104,6 +106,46 @@ words! {
         Stopping = "stopping",
         /// Anything else.
         Other = "other",
+    }
+}
+
+words! {
+    /// What is wrong with the signature of a name.
+    SignatureFault {
+        /// There is none.
+        Missing = "missing",
+        /// It cannot be read.
+        Malformed = "malformed",
+        /// Its key does not exist.
+        UnknownKey = "unknown_key",
+        /// Its key may not sign for the distribution.
+        UntrustedKey = "untrusted_key",
+        /// It does not belong to key and name.
+        Signature = "signature",
+        /// Something else was signed.
+        Resource = "resource",
+        /// Its time is over.
+        Expired = "expired",
+        /// Its time has not come.
+        NotYet = "not_yet",
+        /// It is for other addresses.
+        Address = "address",
+    }
+}
+
+impl From<&Refusal> for SignatureFault {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Missing => Self::Missing,
+            Refusal::Malformed(_) => Self::Malformed,
+            Refusal::UnknownKey(_) => Self::UnknownKey,
+            Refusal::UntrustedKey { .. } => Self::UntrustedKey,
+            Refusal::Signature { .. } => Self::Signature,
+            Refusal::Resource { .. } => Self::Resource,
+            Refusal::Expired { .. } => Self::Expired,
+            Refusal::NotYet { .. } => Self::NotYet,
+            Refusal::Address { .. } => Self::Address,
+        }
     }
 }
 

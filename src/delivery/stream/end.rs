@@ -4,6 +4,7 @@ use tracing::{debug, warn};
 
 use super::{Context, Stream};
 use crate::catalog::PlayError;
+use crate::catalog::name::without_query;
 use crate::delivery::meter::{PlayCount, PlayEnd};
 use crate::delivery::reply::{self, Opening};
 use crate::origin::Blame;
@@ -44,7 +45,7 @@ impl Stream {
         let name = self.name().to_owned();
         log_failure(&name, error);
         if let Some(count) = self.count() {
-            count.end(error.failure().into());
+            count.end(error.into());
         }
         let announced = self
             .playing
@@ -90,7 +91,10 @@ impl Stream {
 
 /// Says in the log that a name was not played, as loudly as somebody has to act on it.
 pub(super) fn log_failure(name: &str, error: &PlayError) {
+    let name = without_query(name);
     match error.blame() {
+        // It was said already, with the reason.
+        _ if matches!(error, PlayError::Refused(_)) => {}
         Blame::Viewer => debug!(name, %error, "not played"),
         Blame::Operator | Blame::Origin | Blame::Us => warn!(name, %error, "play failed"),
     }

@@ -25,7 +25,9 @@ impl Stream {
         else {
             return Step::Idle;
         };
-        let Opened { object, rendering } = &*opened;
+        let Opened {
+            object, rendering, ..
+        } = &*opened;
         let known = object.cached(*rendering, id);
         match known.or_else(|| self.ahead.take(opened, id)) {
             Some(segment) => {

@@ -8,6 +8,7 @@ use tracing::{debug, info};
 
 use super::{Arriving, Connection, DISABLED, MAX_LENGTHS};
 use crate::catalog::PlayError;
+use crate::catalog::name::without_query;
 use crate::delivery::job::{self, Opened, Slot};
 use crate::delivery::rate::Rate;
 use crate::delivery::reply;
@@ -26,13 +27,13 @@ impl Connection<'_> {
             Event::Connect(connect) => self.connect(&connect),
             Event::StreamLength { transaction, name } => self.stream_length(transaction, name),
             Event::Play { stream, play, .. } => {
-                debug!(stream, name = play.name, "play");
+                debug!(stream, name = without_query(&play.name), "play");
                 if self.may_play(stream, &play.name) {
                     self.with_stream(stream, |stream, cx| stream.play(cx, play));
                 }
             }
             Event::Play2 { stream, play, .. } => {
-                debug!(stream, name = play.stream_name, "play2");
+                debug!(stream, name = without_query(&play.stream_name), "play2");
                 if self.may_play(stream, &play.stream_name) {
                     self.with_stream(stream, |stream, cx| stream.play2(cx, play));
                 }
@@ -63,14 +64,22 @@ impl Connection<'_> {
                     self.leftovers.extend(jobs);
                 }
             }
-            Event::Publish { stream, name } => info!(stream, name, "publishing was refused"),
+            Event::Publish { stream, name } => {
+                info!(
+                    stream,
+                    name = without_query(&name),
+                    "publishing was refused"
+                );
+            }
         }
     }
 
     fn connect(&mut self, connect: &Connect) {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
         let routes = &self.shared.routes;
-        match refusal.and_then(|()| routes.admit(connect, &self.shared.meter)) {
+        let peer = self.socket.peer_addr().ok();
+        let peer = peer.map(|peer| peer.ip().to_canonical());
+        match refusal.and_then(|()| routes.admit(connect, peer, &self.shared.meter)) {
             Ok((viewer, place)) => {
                 info!(
                     distribution = %viewer.distribution.id(),

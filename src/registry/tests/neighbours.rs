@@ -323,9 +323,25 @@ async fn the_oldest_two_keys_of_a_signer_count() {
     let record = registry.make(1, signed).await;
     let own = registry.key(1, "a").await.unwrap().head.id.clone();
     let [one, two, three] = signers;
-    let oldest = keys[..2].iter().map(|(_, id)| id.clone()).collect();
+    let mut counting: Vec<_> = keys[..2].iter().map(|(_, id)| id.clone()).collect();
     assert_eq!(
         registry.state().active_signers(&record),
-        [(one, vec![own]), (two, vec![]), (three, oldest)]
+        [
+            (one.clone(), vec![own.clone()]),
+            (two.clone(), vec![]),
+            (three.clone(), counting.clone())
+        ]
+    );
+    // What is in a key group counts too, however many there are.
+    let group = KeyGroupConfig {
+        name: "g".into(),
+        keys: vec![keys[2].1.clone(), keys[0].1.clone()],
+        comment: String::new(),
+    };
+    registry.create_key_group(&author(2), group).await.unwrap();
+    counting.push(keys[2].1.clone());
+    assert_eq!(
+        registry.state().active_signers(&record),
+        [(one, vec![own]), (two, vec![]), (three, counting)]
     );
 }

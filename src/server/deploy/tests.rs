@@ -8,11 +8,12 @@ use tokio_util::task::TaskTracker;
 
 use super::super::{objects, routes, rules, segment_cache};
 use super::*;
+use crate::access::Refusal;
 use crate::config::Overrides;
 use crate::delivery::meter::Meter;
-use crate::distribution::record::{Head, Tags};
+use crate::distribution::record::{Head, PublicKeyConfig, PublicKeyRecord, Tags};
 use crate::distribution::streaming::PriceClass;
-use crate::distribution::{AccountId, StreamingConfig};
+use crate::distribution::{AccountId, Signer, StreamingConfig};
 use crate::net::seats::Seats;
 use crate::net::stages::Stages;
 use crate::origin::OriginMeter;
@@ -263,6 +264,77 @@ async fn it_follows_until_the_registry_is_gone() {
     assert_eq!(route.served.round(), 1);
     drop(sender);
     following.await.unwrap();
+}
+
+fn public_key(id: &str, account: &AccountId, created: i64) -> Arc<PublicKeyRecord> {
+    Arc::new(PublicKeyRecord {
+        head: Head {
+            id: id.into(),
+            account: account.clone(),
+            etag: "E1".into(),
+            former: Vec::new(),
+            created,
+            modified: created,
+        },
+        config: PublicKeyConfig {
+            caller_reference: id.into(),
+            name: id.into(),
+            encoded_key: crate::access::key::tests::RSA_KEY.into(),
+            comment: String::new(),
+        },
+    })
+}
+
+/// No version of a distribution changes when a key does.
+#[tokio::test]
+async fn keys_that_come_and_go_reach_the_distributions_that_trust_them() {
+    let mut house = House::new(|settings| {
+        settings.distributions[0].trusted_signers = vec![Signer::Owner];
+    })
+    .await;
+    let (operator, other) = (
+        AccountId::operator(),
+        AccountId::parse(&"1".repeat(12)).unwrap(),
+    );
+    let mut signed = record("A", "a.net", "1");
+    signed.config.trusted_signers = vec![Signer::Account(other.clone())];
+    let mut now = state(&[signed, record("B", "b.net", "1")]);
+    let routes = Arc::clone(&house.shared);
+    let trusted = |host: &str| {
+        let route = routes.routes.lookup(host).unwrap();
+        let signers = route.served.terms().signers.clone()?;
+        let mut ids: Vec<String> = signers.trusted.keys().cloned().collect();
+        ids.sort();
+        Some(ids.join(" "))
+    };
+    let told = |_: &str, _: &str| ();
+    let mut seen = Vec::new();
+    let keys = [
+        ("K1", &other, 1),
+        ("K2", &other, 2),
+        ("K3", &other, 3),
+        ("K4", &operator, 4),
+    ];
+    for (id, account, created) in keys {
+        house.deploy.take(&now, Instant::now(), &told).await;
+        seen.push(trusted("a.net").unwrap());
+        now.public_keys
+            .insert(id.into(), public_key(id, account, created));
+    }
+    assert_eq!(seen, ["", "K1", "K1 K2", "K1 K2"]);
+    now.public_keys.remove("K1");
+    house.deploy.take(&now, Instant::now(), &told).await;
+    assert_eq!(trusted("a.net").as_deref(), Some("K2 K3"));
+    assert_eq!(trusted("b.net"), None, "it wants no signatures");
+    assert_eq!(
+        trusted("else.where").as_deref(),
+        Some("K4"),
+        "that of the file"
+    );
+    let refused = routes.routes.lookup("a.net").unwrap();
+    let refused = refused.served.terms().signers.clone().unwrap();
+    let refused = refused.find("K4");
+    assert!(matches!(refused, Err(Refusal::UntrustedKey { .. })));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 
 use super::readings::Readings;
-use crate::delivery::meter::{Close, Fault, Meter, PlayEnd, Turned};
+use crate::delivery::meter::{Close, Fault, Meter, PlayEnd, SignatureFault, Turned};
 
 pub(super) fn register(registry: &mut Registry, meter: &Arc<Meter>) {
     connections(registry, meter);
@@ -87,6 +87,18 @@ fn plays(registry: &mut Registry, meter: &Arc<Meter>) {
         "Plays that ended, by how.",
         "result",
         counts(meter, PlayEnd::ALL, PlayEnd::word, Meter::ended),
+    )));
+    registry.register(
+        "streamfront_signatures_accepted",
+        "Signed names that were accepted, at a play, a seek or a question for the length",
+        meter.signatures_accepted.clone(),
+    );
+    registry.register_collector(Box::new(Readings::counters(
+        "streamfront_signatures_refused",
+        "Names of distributions with trusted signers that were refused, by what is wrong with their \
+         signature.",
+        "reason",
+        counts(meter, SignatureFault::ALL, SignatureFault::word, Meter::signature_refused),
     )));
 }
 

@@ -2,11 +2,13 @@
 
 #[path = "../../../src"]
 mod pure {
+    pub mod access;
     pub mod amf;
+    pub mod distribution;
     pub mod media;
     pub mod rtmp;
     pub mod units;
     pub mod wire;
 }
 
-pub use pure::{amf, media, rtmp, units, wire};
+pub use pure::{access, amf, distribution, media, rtmp, units, wire};

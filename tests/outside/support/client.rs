@@ -360,6 +360,13 @@ impl Client {
         messages
     }
 
+    /// Messages up to and with the status `code`, whatever errors come before.
+    pub fn until_status_any(&mut self, code: &str) -> Vec<Message> {
+        self.until(code, |message| {
+            message.status().is_some_and(|status| status.code == code)
+        })
+    }
+
     /// Everything until the server closes.
     pub fn until_closed(&mut self) -> Vec<Message> {
         std::iter::from_fn(|| self.next()).collect()

@@ -11,6 +11,9 @@ pub const ALL: &str = "/2020-05-31/streaming-distribution";
 /// That of all origin access identities.
 pub const IDENTITIES: &str = "/2020-05-31/origin-access-identity/cloudfront";
 
+/// That of all public keys.
+pub const PUBLIC_KEYS: &str = "/2020-05-31/public-key";
+
 /// How long a change may take before a test fails. Not the promise, which is a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,6 +27,8 @@ pub struct Config {
     pub aliases: Vec<String>,
     pub comment: String,
     pub enabled: bool,
+    /// `self` and account numbers.
+    pub signers: Vec<String>,
 }
 
 impl Config {
@@ -36,7 +41,13 @@ impl Config {
             aliases: Vec::new(),
             comment: String::new(),
             enabled: true,
+            signers: Vec::new(),
         }
+    }
+
+    pub fn signers(mut self, signers: &[&str]) -> Self {
+        self.signers = signers.iter().map(|&signer| signer.to_owned()).collect();
+        self
     }
 
     pub fn identity(mut self, id: &str) -> Self {
@@ -60,12 +71,17 @@ impl Config {
         let identity = identity.map(|id| format!("origin-access-identity/cloudfront/{id}"));
         let names = self.aliases.iter();
         let names: String = names.map(|name| format!("<CNAME>{name}</CNAME>")).collect();
+        let signers = self.signers.iter();
+        let signers: String = signers
+            .map(|signer| format!("<AwsAccountNumber>{signer}</AwsAccountNumber>"))
+            .collect();
         format!(
             "<StreamingDistributionConfig><CallerReference>{}</CallerReference>\
              <S3Origin><DomainName>{}</DomainName><OriginAccessIdentity>{}</OriginAccessIdentity>\
              </S3Origin><Aliases><Quantity>{}</Quantity><Items>{names}</Items></Aliases>\
              <Comment>{}</Comment><Logging><Enabled>false</Enabled><Bucket/><Prefix/></Logging>\
-             <TrustedSigners><Enabled>false</Enabled><Quantity>0</Quantity></TrustedSigners>\
+             <TrustedSigners><Enabled>{}</Enabled><Quantity>{}</Quantity><Items>{signers}</Items>\
+             </TrustedSigners>\
              <PriceClass>PriceClass_All</PriceClass><Enabled>{}</Enabled>\
              </StreamingDistributionConfig>",
             self.reference,
@@ -73,6 +89,8 @@ impl Config {
             identity.unwrap_or_default(),
             self.aliases.len(),
             self.comment,
+            !self.signers.is_empty(),
+            self.signers.len(),
             self.enabled
         )
     }
@@ -195,6 +213,17 @@ impl Control {
         let made = self.update(made, config);
         self.deployed(&made);
         made
+    }
+
+    /// A new public key; the answer.
+    pub fn public_key(&self, name: &str, pem: &str) -> Answer {
+        let body = format!(
+            "<PublicKeyConfig><CallerReference>{name}</CallerReference><Name>{name}</Name>\
+             <EncodedKey>{pem}</EncodedKey><Comment/></PublicKeyConfig>"
+        );
+        let answer = self.call("POST", PUBLIC_KEYS, None, &body);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer
     }
 
     /// A new origin access identity.

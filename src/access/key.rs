@@ -1,10 +1,14 @@
-//! Whether a text is a public key that names can be signed for: PEM, `BEGIN PUBLIC KEY`, and in it
-//! RSA of 1024 to 4096 bits or EC P-256 (RFC 5280, section 4.1; RFC 8017, appendix A.1.1; RFC
-//! 5480).
+//! Public keys that names are signed for: PEM, `BEGIN PUBLIC KEY`, and in it RSA of 1024 to 4096
+//! bits or EC P-256 (RFC 5280, section 4.1; RFC 8017, appendix A.1.1; RFC 5480).
 //!
 //! The envelope is read with rustls-pki-types; the DER inside by hand, because all that is asked is
-//! whether five values stand where they must.
+//! whether five values stand where they must. Signatures are verified by ring, in a time that
+//! depends on public values only.
 
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey, VerificationAlgorithm,
+};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -32,37 +36,81 @@ const POINT: (usize, u8) = (65, 4);
 
 /// Why a text is no public key. Whoever sent it is to blame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KeyError {
+pub enum KeyError {
+    /// The text is longer than any key.
     #[error("it has more than {PEM_BYTES} bytes")]
     Long,
+    /// No PEM, or more than one block.
     #[error("it must be one PEM block that begins with -----BEGIN PUBLIC KEY-----")]
     Pem,
+    /// Another kind of key, or another size.
     #[error("it must be an RSA key of 1024 to 4096 bits, or an EC key on P-256")]
     Key,
 }
 
-/// Whether `text` is a public key.
-pub(super) fn check(text: &str) -> Result<(), KeyError> {
-    let text = text.trim();
-    if text.len() > PEM_BYTES {
-        return Err(KeyError::Long);
+/// What the text of a policy is hashed with before an RSA key signs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hash {
+    /// What CloudFront's streaming distributions knew.
+    #[default]
+    Sha1,
+    /// Where the name says so.
+    Sha256,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Rsa,
+    P256,
+}
+
+/// A public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerKey {
+    algorithm: Algorithm,
+    /// RSAPublicKey, or the point.
+    key: Box<[u8]>,
+}
+
+impl SignerKey {
+    /// Reads a public key.
+    ///
+    /// # Errors
+    /// It is none, or more than one; or one that names cannot be signed for.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        if text.len() > PEM_BYTES {
+            return Err(KeyError::Long);
+        }
+        // Only one block, so that nobody's private key is kept by mistake.
+        if !text.starts_with("-----BEGIN PUBLIC KEY-----")
+            || text.matches("-----BEGIN").count() != 1
+        {
+            return Err(KeyError::Pem);
+        }
+        let der =
+            SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::Pem)?;
+        let (algorithm, key) = parts(&der).ok_or(KeyError::Key)?;
+        let algorithm = match algorithm {
+            RSA if is_rsa(key) == Some(true) => Algorithm::Rsa,
+            P256 if key.len() == POINT.0 && key.first() == Some(&POINT.1) => Algorithm::P256,
+            _ => return Err(KeyError::Key),
+        };
+        Ok(Self {
+            algorithm,
+            key: key.into(),
+        })
     }
-    // Only one block, so that nobody's private key is kept by mistake.
-    if !text.starts_with("-----BEGIN PUBLIC KEY-----") || text.matches("-----BEGIN").count() != 1 {
-        return Err(KeyError::Pem);
-    }
-    let der =
-        SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::Pem)?;
-    let (algorithm, key) = parts(&der).ok_or(KeyError::Key)?;
-    let sound = match algorithm {
-        RSA => is_rsa(key),
-        P256 => Some(key.len() == POINT.0 && key.first() == Some(&POINT.1)),
-        _ => None,
-    };
-    if sound == Some(true) {
-        Ok(())
-    } else {
-        Err(KeyError::Key)
+
+    /// Whether it made `signature` over `text`. EC keys hash with SHA-256, whatever `hash` says.
+    pub fn verifies(&self, hash: Hash, text: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &dyn VerificationAlgorithm = match (self.algorithm, hash) {
+            (Algorithm::Rsa, Hash::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            (Algorithm::Rsa, Hash::Sha256) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+            (Algorithm::P256, _) => &ECDSA_P256_SHA256_ASN1,
+        };
+        let key = UnparsedPublicKey::new(algorithm, &self.key);
+        key.verify(text, signature).is_ok()
     }
 }
 
@@ -125,14 +173,14 @@ fn value(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     /// RSA, 1024 bits.
-    pub(in crate::registry) const RSA_KEY: &str = "-----BEGIN PUBLIC KEY-----
+    pub(crate) const RSA_KEY: &str = "-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC9JT1ZAquI6ieCmqrT3w2/DKcP
 BOC3+X+Ty2Ss3dkY5b0w8crlTbY3dGTT8atVGWa+N98Q9T1CSRyC219+nFStw5ju
 ATQWyKI0H3DB7HWp1EXEnNfOQryAOiUEEQgoqOvhPMnZdNw+5sEs+E+n6+59vX7b
@@ -146,6 +194,10 @@ crIEmQg9R1qcLm0AcFctj11hamGFHlgxpBPu7jO0Udkh99p5dSsHXNrEUA==
     const ED_KEY: &str = "-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEA5x99Xw4qDqV1C+EIpBZz+b3dbezvKa7nCtKrdRu8ROA=
 -----END PUBLIC KEY-----";
+
+    fn check(text: &str) -> Result<(), KeyError> {
+        SignerKey::parse(text).map(drop)
+    }
 
     fn wrap(der: &[u8]) -> String {
         let text = STANDARD.encode(der);
