@@ -17,6 +17,7 @@ use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::origin::Tuning;
 use crate::store::embedded;
 
+mod access_log;
 mod api;
 mod entry;
 mod error;
@@ -24,6 +25,7 @@ mod limits;
 pub mod quantity;
 pub mod s3;
 
+pub use access_log::AccessLog;
 pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub origin: Origin,
     /// Logs.
     pub log: Log,
+    /// Access logs.
+    pub access_log: AccessLog,
     /// S3 servers beside that of `[origin]`.
     pub s3: Vec<S3>,
     /// The entries `[[distribution]]`, as written.
@@ -239,6 +243,7 @@ impl Default for Settings {
             cache: Cache::default(),
             origin: Origin::default(),
             log: Log::default(),
+            access_log: AccessLog::default(),
             s3: Vec::new(),
             entries: Vec::new(),
             distributions: Vec::new(),
@@ -349,6 +354,7 @@ pub struct Overrides {
     pub anonymous: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
+    pub log_delivery: Option<Duration>,
     /// The value of RUST_LOG.
     pub rust_log: Option<String>,
     /// The id of one more access key, which is the operator's.
@@ -400,6 +406,7 @@ impl Settings {
         set(&mut self.cache.disk, overrides.cache_disk);
         set(&mut self.log.level, overrides.log_level);
         set(&mut self.log.format, overrides.log_format);
+        set(&mut self.access_log.delivery, overrides.log_delivery);
         set(&mut self.origin.anonymous, overrides.anonymous);
     }
 
@@ -444,6 +451,8 @@ impl Settings {
                 return Err(source.wrong(key, format!("must be at least {least}")));
             }
         }
+        let log = self.access_log.check();
+        log.map_err(|(key, cause)| source.wrong(key, cause))?;
         check_rate(self.limits.max_rate).map_err(|cause| source.wrong("limits.max_rate", cause))?;
         let mut rates = self.entries.iter().filter_map(Entry::max_rate);
         rates
@@ -578,7 +587,15 @@ mod tests {
             }
         }
         let sections = [
-            "", "rtmp", "http", "api", "limits", "cache", "origin", "log",
+            "",
+            "rtmp",
+            "http",
+            "api",
+            "limits",
+            "cache",
+            "origin",
+            "log",
+            "access_log",
         ];
         let mut all = BTreeSet::new();
         let lists = ["distribution", "s3", "s3.identity", "api.key"];

@@ -22,6 +22,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use crate::distribution::host::HostPattern;
+use crate::distribution::streaming::Logging;
 
 pub mod account;
 pub mod bucket;
@@ -83,6 +84,8 @@ pub struct Distribution {
     /// How long an object is believed to be what it was, unless it says so itself; `None`: the
     /// origin is asked at each play.
     pub ttl: Option<Duration>,
+    /// Where its access logs go, if anywhere.
+    pub logging: Option<Logging>,
 }
 
 impl Distribution {
@@ -99,6 +102,7 @@ impl Distribution {
             max_connections: None,
             max_rate: None,
             ttl: Some(DEFAULT_TTL),
+            logging: None,
             id,
         }
     }
@@ -180,6 +184,9 @@ pub enum DistributionError {
     /// The id has other characters than letters, digits, `-` and `_`, or is empty or too long.
     #[error("the id {0:?} must be 1 to 64 letters, digits, - or _")]
     Id(String),
+    /// Its logs go to no bucket.
+    #[error("{0}")]
+    Logging(String),
     /// Two distributions have one id.
     #[error("there are two distributions with the id {0}")]
     IdTwice(String),

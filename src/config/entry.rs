@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::Settings;
 use super::quantity::{de_some_duration, de_some_size};
 use crate::distribution::host::HostPattern;
+use crate::distribution::streaming::Logging;
 use crate::distribution::{Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec};
 
 /// One `[[distribution]]`.
@@ -31,6 +32,9 @@ pub(super) struct Entry {
     max_rate: Option<u64>,
     #[serde(default, deserialize_with = "de_some_duration")]
     ttl: Option<Duration>,
+    log_bucket: Option<String>,
+    #[serde(default)]
+    log_prefix: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -65,6 +69,14 @@ impl Entry {
             self.id.to_ascii_lowercase(),
             settings.domain_suffix
         );
+        let logging = self.log_bucket.as_ref().map(|bucket| Logging {
+            bucket: bucket.clone(),
+            prefix: self.log_prefix.clone(),
+        });
+        if let Some(logging) = &logging {
+            let valid = logging.validate(settings.bucket_suffixes());
+            valid.map_err(|fault| DistributionError::Logging(fault.to_string()))?;
+        }
         let aliases = self.hosts.iter().map(|host| HostPattern::parse(host));
         Ok(Distribution {
             kind: match self.kind {
@@ -81,6 +93,7 @@ impl Entry {
             max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
             ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             domain_name,
+            logging,
             ..Distribution::new(&self.id, origin)
         })
     }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::distribution::Kind;
+use crate::distribution::streaming::Logging;
 use crate::origin::Origin;
 
 /// What a distribution serves, and to whom.
@@ -31,6 +32,8 @@ pub struct Terms {
     pub origin: Arc<dyn Origin>,
     /// Bytes a second that one viewer may be sent, if that is capped. Taken at connect.
     pub max_rate: Option<NonZeroU64>,
+    /// Where its access logs go, if anywhere.
+    pub logging: Option<Arc<Logging>>,
 }
 
 /// A distribution that is served.
@@ -100,6 +103,7 @@ mod tests {
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,
+            logging: None,
         };
         let served = Served::new("E1", terms.clone());
         assert!(served.terms().enabled);

@@ -9,6 +9,7 @@ use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::Meter;
 use super::served::Served;
+use super::session::Session;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
 use crate::media::{MediaError, MediaInfo};
@@ -32,6 +33,8 @@ pub enum EnhancedPolicy {
 pub struct Viewer {
     /// Whose viewer they are. What it serves is looked up at each play, for it may change.
     pub distribution: Arc<Served>,
+    /// What others see of the connection.
+    pub session: Arc<Session>,
     /// How often the distribution had sent its viewers away when this one came.
     pub round: u32,
     /// How names become objects.

@@ -17,6 +17,7 @@ use crate::catalog::host::{ConnectTarget, HostTable};
 use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::served::Served;
+use crate::delivery::session::{Facts, Observer, Session};
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
 use crate::rtmp::command::Connect;
@@ -98,6 +99,8 @@ impl Routes {
         &self,
         connect: &Connect,
         meter: &Arc<Meter>,
+        facts: &Facts,
+        observer: &Arc<dyn Observer>,
     ) -> Result<(Viewer, Place), Rejection> {
         let tc_url = Some(connect.tc_url()).filter(|url| !url.is_empty());
         let host = ConnectTarget::host_of(tc_url)?;
@@ -113,7 +116,10 @@ impl Routes {
         }
         let target = ConnectTarget::parse(connect.app(), tc_url, &terms.apps)?;
         let place = route.room.enter().ok_or(Rejection::DistributionFull)?;
+        let served = Arc::clone(&route.served);
+        let session = Session::new(facts.clone(), served, Arc::clone(observer));
         let viewer = Viewer {
+            session,
             round,
             objects: Arc::clone(&self.objects),
             background: self.background.clone(),

@@ -47,7 +47,7 @@ fn record(settings: &Settings, distribution: &Distribution, now: i64) -> Streami
             origin_access_identity: None,
             aliases: named.cloned().collect(),
             comment: String::new(),
-            logging: None,
+            logging: distribution.logging.clone(),
             trusted_signers: Vec::new(),
             price_class: PriceClass::All,
             enabled: distribution.enabled,
@@ -71,6 +71,9 @@ fn etag(it: &Distribution) -> String {
         it.max_connections.map_or(0, u32::from).to_string(),
         it.max_rate.map_or(0, u64::from).to_string(),
         it.ttl.map_or(0, |ttl| ttl.as_millis()).to_string(),
+        it.logging
+            .as_ref()
+            .map_or_else(String::new, |to| format!("{}/{}", to.bucket, to.prefix)),
     ];
     let digest = Sha256::digest(text.join("\n").as_bytes());
     let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len());

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::delivery::served::Terms;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::StreamingRecord;
+use crate::distribution::streaming::Logging;
 use crate::distribution::{DEFAULT_TTL, Distribution, Kind, OriginSpec};
 use crate::net::seats::Room;
 use crate::origin::Origin;
@@ -27,6 +28,7 @@ pub(super) struct Wanted {
     apps: Arc<[String]>,
     max_rate: Option<NonZeroU64>,
     max_connections: u64,
+    logging: Option<Arc<Logging>>,
 }
 
 impl Wanted {
@@ -47,6 +49,7 @@ impl Wanted {
             apps: distribution.apps.clone().into(),
             max_rate: distribution.max_rate,
             max_connections: most.map_or(u64::MAX, |most| u64::from(most.get())),
+            logging: distribution.logging.clone().map(Arc::new),
         }
     }
 
@@ -72,6 +75,7 @@ impl Wanted {
                 0 => u64::MAX,
                 most => u64::from(most),
             },
+            logging: config.logging.clone().map(Arc::new),
         })
     }
 
@@ -84,6 +88,7 @@ impl Wanted {
             apps: Arc::clone(&self.apps),
             origin,
             max_rate: self.max_rate,
+            logging: self.logging.clone(),
         }
     }
 

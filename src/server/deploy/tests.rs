@@ -10,10 +10,12 @@ use super::super::{objects, routes, rules, segment_cache};
 use super::*;
 use crate::config::Overrides;
 use crate::delivery::meter::Meter;
+use crate::delivery::session::Nobody;
 use crate::distribution::record::{Head, Tags};
 use crate::distribution::streaming::PriceClass;
 use crate::distribution::{AccountId, StreamingConfig};
 use crate::net::seats::Seats;
+use crate::net::sessions::Sessions;
 use crate::net::stages::Stages;
 use crate::origin::OriginMeter;
 
@@ -42,6 +44,8 @@ impl House {
             started: std::time::Instant::now(),
             seats: Seats::new(10, 0),
             meter: Arc::new(Meter::default()),
+            sessions: Sessions::default(),
+            observer: Arc::new(Nobody),
         });
         let meter = Arc::new(OriginMeter::default());
         let origins = Origins::new(settings.origin.tuning(), meter);
