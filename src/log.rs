@@ -175,7 +175,9 @@ impl Log {
 
 impl Observer for Log {
     fn saw(&self, session: &Session, happening: Happening<'_>) {
-        self.take(Entry::of(session, happening));
+        if self.lines.is_some() || session.distribution.terms().logging.is_some() {
+            self.take(Entry::of(session, happening));
+        }
     }
 
     fn turned_away(&self, facts: Facts, reason: &'static str) {

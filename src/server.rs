@@ -9,6 +9,7 @@ mod metrics;
 mod policies;
 mod purge;
 mod registry;
+mod sessions;
 mod wanted;
 
 use std::io::{self, Write};
@@ -27,6 +28,7 @@ use self::deploy::Deploy;
 use self::diagnose::Diagnosis;
 use self::policies::BucketPolicies;
 use self::purge::Purges;
+use self::sessions::Visible;
 use crate::amf;
 use crate::api::{self, Api, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
@@ -148,6 +150,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         ),
         registry: registry.clone(),
         cache: Arc::new(Purges(Arc::clone(&shared))),
+        sessions: Arc::new(Visible {
+            shared: Arc::clone(&shared),
+            registry: registry.clone(),
+        }),
         diagnosis: Arc::new(Diagnosis {
             shared: Arc::clone(&shared),
             registry: registry.clone(),

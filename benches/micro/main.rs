@@ -12,6 +12,7 @@ mod cache;
 mod chunks;
 mod cpu_time;
 mod index;
+mod log;
 mod movie;
 mod muxer;
 mod naive_mp4;
@@ -40,6 +41,6 @@ criterion_group! {
     name = parts;
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
-        sender::bench, patch::bench, registry::bench, routing::bench
+        sender::bench, patch::bench, registry::bench, routing::bench, log::bench
 }
 criterion_main!(parts);

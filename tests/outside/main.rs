@@ -33,6 +33,7 @@ mod rejections;
 mod routing;
 mod routing_api;
 mod seeks;
+mod sessions;
 mod settings;
 mod shared_bytes;
 mod six;
