@@ -134,12 +134,15 @@ impl StreamingConfig {
                 )));
             }
         }
-        if BucketDomain::parse(&self.origin_domain, suffixes.clone()).is_none() {
-            return Err(ConfigFault::Origin(self.origin_domain.clone()));
+        if let Some(logging) = &self.logging {
+            logging.validate(suffixes.clone())?;
         }
-        self.logging
-            .as_ref()
-            .map_or(Ok(()), |logging| logging.validate(suffixes))
+        // Last, for this is no fault in what has this origin already: its server may have been taken
+        // out of the configuration since.
+        match BucketDomain::parse(&self.origin_domain, suffixes) {
+            Some(_) => Ok(()),
+            None => Err(ConfigFault::Origin(self.origin_domain.clone())),
+        }
     }
 
     /// Whether this may take the place of `old`.

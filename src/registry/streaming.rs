@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::claim::Claim;
 use super::draft::{Draft, Verdict};
 use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
-use crate::distribution::StreamingConfig;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::{StreamingRecord, Tags};
-use crate::distribution::streaming::Signer;
+use crate::distribution::streaming::{ConfigFault, Signer};
+use crate::distribution::{AccountId, StreamingConfig};
 use crate::store::{Change, Kind, Record};
 
 /// The first version in which lists have a Quantity. Older ones cannot say all settings, so they may
@@ -56,8 +56,11 @@ pub(super) fn update(
     let old = changeable(draft, author, id)?;
     head::check(&old.head, if_match)?;
     let suffixes = draft.rules.suffixes.iter().map(String::as_str);
-    config.validate(suffixes)?;
-    config.may_replace(&old.config)?;
+    match (config.validate(suffixes), config.may_replace(&old.config)) {
+        // The origin is the one that it has. Without its server it can be disabled, and then deleted.
+        (Ok(()) | Err(ConfigFault::Origin(_)), Ok(())) => {}
+        (Err(fault), _) | (_, Err(fault)) => return Err(fault.into()),
+    }
     // Dates compare as text.
     if author.version.as_str() < FIRST_NESTED && old.written_by.as_str() >= FIRST_NESTED {
         return Err(RegistryError::IllegalUpdate(format!(
@@ -171,30 +174,45 @@ fn check_surroundings(
             return Err(RegistryError::NoSigner(account.to_string()));
         }
     }
-    let suffix = &draft.rules.domain_suffix;
-    if let Some(alias) = config.aliases.iter().find(|alias| is_ours(alias, suffix)) {
+    let free = |alias: &&HostPattern| match holder(draft, alias) {
+        None => true,
+        Some(holder) => own == Some(holder),
+    };
+    if let Some(alias) = config.aliases.iter().find(|alias| !free(alias)) {
+        return Err(RegistryError::AliasTaken(alias.to_string()));
+    }
+    // What it had when the suffix was another it may keep.
+    let new = |alias: &&HostPattern| holder(draft, alias).is_none();
+    let mut new = config.aliases.iter().filter(new);
+    new.try_for_each(|alias| check_given(alias, &draft.rules.domain_suffix, author))
+}
+
+/// Names below the suffix are given by the server, once: else whoever knows that of a deleted
+/// distribution could take over its viewers (cloudfront.md, section 1.5). A wildcard may stand for
+/// all of them only where it is the operator's.
+fn check_given(alias: &HostPattern, suffix: &str, author: &Author) -> Result<(), RegistryError> {
+    let covers = matches!(alias, HostPattern::Wildcard(parent) if is_at_or_below(suffix, parent));
+    let is_ours = match alias {
+        HostPattern::Exact(name) | HostPattern::Wildcard(name) => is_at_or_below(name, suffix),
+        HostPattern::Any => false,
+    };
+    if is_ours {
         return Err(RegistryError::Argument(format!(
             "the CNAME {alias} may not end in {suffix}: such names are given by the server, and a \
              deleted distribution's is never given again"
         )));
     }
-    let free = |alias: &&HostPattern| match holder(draft, alias) {
-        None => true,
-        Some(holder) => own == Some(holder),
-    };
-    match config.aliases.iter().find(|alias| !free(alias)) {
-        Some(alias) => Err(RegistryError::AliasTaken(alias.to_string())),
-        None => Ok(()),
+    if covers && author.account != AccountId::operator() {
+        return Err(RegistryError::Argument(format!(
+            "the CNAME {alias} stands for the names that end in {suffix}, which the server gives"
+        )));
     }
+    Ok(())
 }
 
-/// Whether a name is one that the server gives.
-fn is_ours(name: &HostPattern, suffix: &str) -> bool {
-    let (HostPattern::Exact(name) | HostPattern::Wildcard(name)) = name else {
-        return false;
-    };
-    name.strip_suffix(suffix)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+fn is_at_or_below(name: &str, parent: &str) -> bool {
+    let rest = name.strip_suffix(parent);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whose a name is: an id, or empty for one of the configuration file.

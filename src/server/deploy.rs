@@ -128,6 +128,11 @@ impl Deploy {
                 Err(cause) => {
                     error!(distribution = head.id, %cause, "a distribution cannot be served");
                     self.stuck.insert(head.id.clone(), head.etag.clone());
+                    // To let nobody in takes no origin, and it shall be possible to delete it.
+                    if !record.config.enabled {
+                        self.close(&head.id, now);
+                        served.push(head);
+                    }
                 }
             }
         }
@@ -235,10 +240,16 @@ impl Deploy {
     }
 
     fn remove(&mut self, id: &str, now: Instant) {
-        let Some(deployed) = self.stored.remove(id) else {
+        self.close(id, now);
+        self.stored.remove(id);
+        self.shared.routes.objects.remove_policy(id);
+    }
+
+    /// Lets nobody in from now on; its connections end after the grace.
+    fn close(&mut self, id: &str, now: Instant) {
+        let Some(deployed) = self.stored.get(id) else {
             return;
         };
-        self.shared.routes.objects.remove_policy(id);
         let served = &deployed.route.served;
         if served.terms().enabled {
             served.disable();

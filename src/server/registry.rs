@@ -9,7 +9,7 @@ use super::deploy::Deploy;
 use super::fixed::fixed_records;
 use crate::config::Settings;
 use crate::distribution::host::HostPattern;
-use crate::registry::{Registry, Rules};
+use crate::registry::{Quotas, Registry, Rules};
 use crate::store::StoreError;
 use crate::store::embedded::Embedded;
 
@@ -20,19 +20,23 @@ pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreE
         return Ok(None);
     }
     let store = Embedded::open(&settings.data_dir)?;
+    let registry = Registry::open(Arc::new(store), fixed_records(settings), rules(settings));
+    registry.await.map(Some)
+}
+
+/// What the settings add to the rules.
+fn rules(settings: &Settings) -> Rules {
     let named = settings.distributions.iter().flat_map(|distribution| {
         let own = HostPattern::Exact(distribution.domain_name.clone());
         distribution.aliases.iter().cloned().chain([own])
     });
-    let rules = Rules {
+    Rules {
+        accounts: settings.api.accounts().collect(),
         suffixes: settings.bucket_suffixes().map(str::to_owned).collect(),
         domain_suffix: settings.domain_suffix.clone(),
         taken: named.collect(),
-        accounts: settings.api.accounts().collect(),
-        ..Rules::default()
-    };
-    let registry = Registry::open(Arc::new(store), fixed_records(settings), rules);
-    registry.await.map(Some)
+        quotas: Quotas::default(),
+    }
 }
 
 /// Deploys what the registry has, and goes on with what comes. Ends when the handle is dropped.
@@ -44,4 +48,23 @@ pub(super) async fn follow(mut deploy: Deploy, registry: &Registry) -> AbortOnDr
     let told = move |id: &str, etag: &str| teller.deployed(id, etag);
     deploy.take(&state, Instant::now(), &told).await;
     AbortOnDropHandle::new(tokio::spawn(deploy.follow(registry.watch(), told)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::config::Overrides;
+    use crate::distribution::AccountId;
+
+    #[test]
+    fn whoever_has_a_key_is_an_account_that_others_may_trust() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"[[api.key]]\nid = 'A'\nsecret = 's'\naccount = '000000000001'\n")
+            .unwrap();
+        let settings = Settings::load(Some(file.path()), Overrides::default()).unwrap();
+        let account = AccountId::parse("000000000001").unwrap();
+        assert!(rules(&settings).accounts.contains(&account));
+    }
 }

@@ -216,11 +216,8 @@ fn patient(environment: Vec<(String, String)>) -> Setup {
 
 /// Descriptors of a server that are no segments of its cache.
 fn descriptors(server: &Server) -> usize {
-    let folder = format!("/proc/{}/fd", server.id());
-    let all = std::fs::read_dir(folder).expect("the server runs");
-    let links = all.flatten().map(|entry| std::fs::read_link(entry.path()));
-    let is_segment = |link: &std::path::PathBuf| link.to_string_lossy().starts_with("/memfd:");
-    links.flatten().filter(|link| !is_segment(link)).count()
+    let segments = Metrics::of(server.api).get("streamfront_segment_files_open");
+    server.descriptors().saturating_sub(segments as usize)
 }
 
 /// Memory of the server beyond what it caches, bytes.

@@ -14,6 +14,7 @@ mod broken_files;
 mod command_line;
 mod control_api;
 mod control_crash;
+mod control_hostile;
 mod disk;
 mod enhanced;
 mod faults;

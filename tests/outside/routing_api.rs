@@ -276,7 +276,7 @@ fn they_are_served_again_after_a_restart_and_one_may_be_the_default() {
         again.control.serve(&config)
     });
     for host in [None, Some("127.0.0.1"), Some("localhost")] {
-        let refused = enter(rtmp, host).err().expect("refused");
+        let refused = enter(rtmp, host).expect_err("refused");
         assert!(refused.contains("DistributionNotFound"), "{host:?}");
     }
     let head = format!("default_distribution = '{}'\n", made[1].id);
@@ -330,6 +330,8 @@ fn an_identity_may_have_a_key_of_its_own() {
     assert_shows(rtmp, &other.domain_name, 1);
     assert_not_found(rtmp, &made[0].domain_name);
     assert_eq!(control.get(&made[0].id).status, "InProgress");
+    let off = control.change(&made[1], &configs[1].clone().enabled(false));
+    control.delete(&off);
     again.restart(&two);
     assert_shows(rtmp, &made[0].domain_name, 0);
 }

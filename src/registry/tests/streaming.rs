@@ -346,3 +346,66 @@ async fn names_below_the_servers_own_are_given_by_the_server() {
         .make(1, named("a", "notstreamfront.localhost"))
         .await;
 }
+
+#[tokio::test]
+async fn a_wildcard_over_the_servers_own_names_is_the_operators() {
+    let registry = fresh().await;
+    let refused = registry.try_make(1, named("a", "*.localhost")).await;
+    assert!(matches!(refused, Err(RegistryError::Argument(_))));
+    registry.make(1, named("b", "*.example.localhost")).await;
+    registry.make(0, named("c", "*.localhost")).await;
+}
+
+/// The operator chose another suffix since.
+#[tokio::test]
+async fn a_name_that_came_below_the_suffix_is_kept() {
+    let store = Arc::new(Memory::default());
+    let with = |suffix: &str| Rules {
+        domain_suffix: suffix.to_owned(),
+        ..Rules::default()
+    };
+    let registry = open(&store, with("a.example.com")).await;
+    let made = registry.make(1, named("r", "films.b.example.com")).await;
+    drop(registry);
+    let registry = open(&store, with("b.example.com")).await;
+    let again = named("r", "films.b.example.com");
+    let updated = registry
+        .update_streaming(&author(1), &made.head.id, Some(&made.head.etag), again)
+        .await
+        .unwrap();
+    assert_eq!(updated.config.aliases, made.config.aliases);
+}
+
+#[tokio::test]
+async fn without_the_server_of_its_origin_it_can_be_changed_but_not_made() {
+    let store = Arc::new(Memory::default());
+    let with = |suffix: &str| Rules {
+        suffixes: vec![suffix.to_owned()],
+        ..Rules::default()
+    };
+    let here = |enabled| StreamingConfig {
+        origin_domain: "media.s3.example.com".into(),
+        enabled,
+        ..config("r")
+    };
+    let made = open(&store, with("s3.example.com"))
+        .await
+        .make(1, here(true))
+        .await;
+    let registry = open(&store, with("other.example.com")).await;
+    let off = registry
+        .update_streaming(
+            &author(1),
+            &made.head.id,
+            Some(&made.head.etag),
+            here(false),
+        )
+        .await
+        .unwrap();
+    registry.remove(1, &off).await.unwrap();
+    let fault = registry.try_make(1, here(true)).await.unwrap_err();
+    assert!(matches!(
+        fault,
+        RegistryError::Fault(ConfigFault::Origin(_))
+    ));
+}

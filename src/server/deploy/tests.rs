@@ -268,3 +268,23 @@ async fn it_follows_until_the_registry_is_gone() {
     drop(sender);
     following.await.unwrap();
 }
+
+#[tokio::test]
+async fn to_let_nobody_in_takes_no_origin() {
+    let mut house = House::new(|_| {}).await;
+    let lost = |etag: &str| {
+        let mut lost = record("A", "a.net", etag);
+        lost.config.origin_domain = "media.gone.example".into();
+        lost
+    };
+    house.take(&[lost("1")]).await;
+    assert_eq!(house.told(), []);
+    house.take(&[disabled(lost("2"))]).await;
+    assert_eq!(house.told(), [pair("A", "2")]);
+    // Nor do those go on who were let in while there was one.
+    house.take(&[record("A", "a.net", "3")]).await;
+    assert_eq!(house.answers("a.net"), is("A", true));
+    house.take(&[disabled(lost("4"))]).await;
+    assert_eq!(house.answers("a.net"), is("A", false));
+    assert!(house.deploy.grace.next().is_some());
+}
