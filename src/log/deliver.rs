@@ -136,6 +136,11 @@ impl Deliverer {
         let packed = tokio::task::spawn_blocking(move || pack(&directory, &named)).await;
         let body = match packed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(body) => body,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                debug!(name, "another server has delivered an access log");
+                self.shelf.remove(name);
+                return Ok(());
+            }
             Err(error) => {
                 // Nobody can deliver it, and it must not stand in the way of others.
                 self.meter.lost_disk.inc_by(kept.rows);
@@ -170,3 +175,6 @@ async fn until(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,15 +45,28 @@ pub(super) fn path(directory: &Path, name: &str, ending: &str) -> PathBuf {
 /// An open file is closed.
 pub(super) fn close(directory: &Path, name: &str) -> io::Result<()> {
     fs::rename(path(directory, name, OPEN), path(directory, name, ROWS))?;
-    // Without this the old name could come back after a power loss, which does no harm.
-    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    sync(directory);
     Ok(())
+}
+
+/// Flushes names to the disk. Where that fails, flushing the files does too, and says so.
+pub(super) fn sync(directory: &Path) {
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
 }
 
 /// A closed file goes.
 pub(crate) fn remove(directory: &Path, name: &str) {
-    if let Err(error) = fs::remove_file(path(directory, name, ROWS)) {
+    let removed = fs::remove_file(path(directory, name, ROWS));
+    // Another server on the same directory may have delivered it too.
+    if let Err(error) = removed.or_else(unless_gone) {
         warn!(name, %error, "an access log file cannot be removed");
+    }
+}
+
+fn unless_gone(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
     }
 }
 
@@ -123,6 +136,10 @@ fn take_over(directory: &Path, name: &str, ending: &str) -> io::Result<Option<Ke
             about.modified().unwrap_or_else(|_| SystemTime::now()),
         )
     };
+    if ending == OPEN && File::open(&path)?.try_lock().is_err() {
+        // Rows still come into it, from another server.
+        return Ok(None);
+    }
     let read = read(&path);
     if ending == OPEN && matches!(&read, Err(error) if error.kind() != io::ErrorKind::NotFound) {
         // It was killed before the first line was whole.

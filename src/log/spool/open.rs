@@ -43,8 +43,11 @@ impl Open {
             .append(true)
             .create_new(true)
             .open(file::path(directory, &name, OPEN))?;
+        // Another server that starts on the same directory leaves it alone.
+        file.try_lock()?;
         let head = file::head(to)?;
         file.write_all(head.as_bytes())?;
+        file::sync(directory);
         let now = Instant::now();
         Ok(Self {
             name,

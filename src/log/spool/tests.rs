@@ -143,6 +143,21 @@ fn what_a_killed_process_left_is_found_up_to_its_last_whole_row() {
 }
 
 #[test]
+fn what_another_server_still_writes_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = spool(folder.path());
+    other.add([entry("A", "", 10)].iter());
+    let mut next = spool(folder.path());
+    next.recover();
+    assert_eq!(names(folder.path(), ".open").len(), 1);
+    assert_eq!(next.shelf.bytes(), 0);
+    other.add([entry("A", "", 11)].iter());
+    other.close_all();
+    next.recover();
+    assert_eq!(next.shelf.take("logs.example.com").unwrap().1.rows, 2);
+}
+
+#[test]
 fn a_full_spool_drops_its_oldest_and_counts_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = Spool::alone(Options {
