@@ -21,6 +21,7 @@ mod distribution;
 mod purge;
 mod samples;
 mod serve;
+mod sessions;
 mod signals;
 mod workspace;
 
@@ -49,6 +50,7 @@ enum Command {
     Distribution(Box<distribution::Args>),
     Diagnose(Box<diagnose::Args>),
     Purge(purge::Args),
+    Sessions(sessions::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Distribution(args) => distribution::run(*args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Purge(args) => purge::run(&args),
+        Command::Sessions(args) => sessions::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! Who is connected, by the API: what is listed, and how one is ended.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use crate::support::http::Answer;
 use crate::support::metrics::Metrics;
 use crate::support::seaweed;
 use crate::support::server::{Server, Setup};
-use crate::support::signing::request;
+use crate::support::signing::{KEY_ID, SECRET, request};
 
 /// How long a change may take to be seen. Not a promise: a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,4 +141,33 @@ fn a_session_that_is_ended_is_told_so_and_no_other_is() {
     clients[1].until_status("NetStream.Play.Stop");
     let closed = "streamfront_connections_closed_total{reason=\"ended\"}";
     Metrics::until(server.api, "counted", |metrics| metrics.get(closed) == 1.0);
+}
+
+#[test]
+fn the_command_line_lists_and_ends_sessions() {
+    let server = start();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_streamfront"))
+            .arg("sessions")
+            .args(["--api", &server.api.to_string()])
+            .args(arguments)
+            .env("STREAMFRONT_ACCESS_KEY_ID", KEY_ID)
+            .env("STREAMFRONT_SECRET_ACCESS_KEY", SECRET)
+            .output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(run(&[]), "");
+    let mut client = Client::open(server.rtmp);
+    let all = wait_until(&server, "one", |all| all.len() == 1);
+    let id = all[0]["id"].as_str().expect("an id");
+    let peer = client.socket().local_addr().expect("an address");
+    let said = run(&[]);
+    assert!(
+        said.starts_with(&format!("{id}  {peer}  default  ")),
+        "{said}"
+    );
+    assert_eq!(run(&["--end", id]), format!("{id} ends\n"));
+    client.until_closed();
 }
