@@ -33,6 +33,7 @@ mod purge;
 mod query;
 mod refusals;
 pub mod request;
+mod sessions;
 pub mod tls;
 pub mod version;
 pub mod xml;
@@ -40,6 +41,7 @@ pub mod xml;
 pub use keys::{AccessKey, Keys, Secret};
 pub use purge::{Purge, Purged, What};
 pub use request::RequestId;
+pub use sessions::Sessions;
 pub use tls::TlsError;
 
 use auth::Gate;
@@ -61,6 +63,8 @@ pub struct Api {
     pub registry: Option<Registry>,
     /// What can be forgotten.
     pub cache: Arc<dyn Purge>,
+    /// Who is connected.
+    pub sessions: Arc<dyn Sessions>,
     /// Who can tell why something does not play.
     pub diagnosis: Arc<dyn Diagnose>,
     /// Where players connect: told to tools, so that they can say what to type.
@@ -139,10 +143,15 @@ fn calls(api: &Api) -> Router {
     let diagnose = Router::new()
         .route("/diagnose", get(diagnose::answer))
         .with_state(Arc::clone(&api.diagnosis));
+    let sessions = Router::new()
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::end))
+        .with_state(Arc::clone(&api.sessions));
     Router::new()
         .route("/cache", delete(purge::answer))
         .with_state(Arc::clone(&api.cache))
         .merge(diagnose)
+        .merge(sessions)
         .merge(control.unwrap_or_default())
         .fallback(unknown)
         .method_not_allowed_fallback(not_so)

@@ -21,6 +21,7 @@ mod distribution;
 mod purge;
 mod samples;
 mod serve;
+mod sessions;
 mod sign;
 mod signals;
 mod workspace;
@@ -51,6 +52,7 @@ enum Command {
     Diagnose(Box<diagnose::Args>),
     Purge(purge::Args),
     Sign(Box<sign::Args>),
+    Sessions(sessions::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Sign(args) => sign::run(&args),
+        Command::Sessions(args) => sessions::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ use crate::origin::Tuning;
 use crate::store::embedded;
 
 mod access;
+mod access_log;
 mod api;
 mod entry;
 mod error;
@@ -26,6 +27,7 @@ pub mod quantity;
 pub mod s3;
 
 pub use access::Access;
+pub use access_log::AccessLog;
 pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub origin: Origin,
     /// Logs.
     pub log: Log,
+    /// Access logs.
+    pub access_log: AccessLog,
     /// S3 servers beside that of `[origin]`.
     pub s3: Vec<S3>,
     /// How signed names are verified.
@@ -246,6 +250,7 @@ impl Default for Settings {
             cache: Cache::default(),
             origin: Origin::default(),
             log: Log::default(),
+            access_log: AccessLog::default(),
             s3: Vec::new(),
             access: Access::default(),
             signer: Vec::new(),
@@ -358,6 +363,7 @@ pub struct Overrides {
     pub anonymous: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
+    pub log_delivery: Option<Duration>,
     /// The value of RUST_LOG.
     pub rust_log: Option<String>,
     /// The id of one more access key, which is the operator's.
@@ -410,6 +416,7 @@ impl Settings {
         set(&mut self.cache.disk, overrides.cache_disk);
         set(&mut self.log.level, overrides.log_level);
         set(&mut self.log.format, overrides.log_format);
+        set(&mut self.access_log.delivery, overrides.log_delivery);
         set(&mut self.origin.anonymous, overrides.anonymous);
     }
 
@@ -454,6 +461,8 @@ impl Settings {
                 return Err(source.wrong(key, format!("must be at least {least}")));
             }
         }
+        let log = self.access_log.check();
+        log.map_err(|(key, cause)| source.wrong(key, cause))?;
         check_rate(self.limits.max_rate).map_err(|cause| source.wrong("limits.max_rate", cause))?;
         let mut rates = self.entries.iter().filter_map(Entry::max_rate);
         rates
@@ -588,7 +597,16 @@ mod tests {
             }
         }
         let sections = [
-            "", "rtmp", "http", "api", "limits", "cache", "origin", "log", "access",
+            "",
+            "rtmp",
+            "http",
+            "api",
+            "limits",
+            "cache",
+            "origin",
+            "log",
+            "access",
+            "access_log",
         ];
         let mut all = BTreeSet::new();
         let lists = ["distribution", "s3", "s3.identity", "api.key", "signer"];

@@ -4,7 +4,7 @@
 //! they are sent to where that is capped ([`rate`]), and what goes to their socket next
 //! ([`sender`]). [`stream`] brings them together for one message stream: commands, playlists, and
 //! what the viewer is told ([`reply`]). [`socket`] is the thin edge to the kernel; [`meter`]
-//! counts.
+//! counts, and [`session`] is what others see.
 
 pub mod ahead;
 pub mod filter;
@@ -17,6 +17,7 @@ pub mod rate;
 pub mod reply;
 pub mod sender;
 pub mod served;
+pub mod session;
 pub mod socket;
 pub mod stream;
 pub mod viewer;

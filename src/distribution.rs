@@ -22,6 +22,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use crate::distribution::host::HostPattern;
+use crate::distribution::streaming::Logging;
 
 pub mod account;
 pub mod bucket;
@@ -86,6 +87,8 @@ pub struct Distribution {
     pub ttl: Option<Duration>,
     /// Who may sign names; where there is anybody, every name must be signed.
     pub trusted_signers: Vec<Signer>,
+    /// Where its access logs go, if anywhere.
+    pub logging: Option<Logging>,
 }
 
 impl Distribution {
@@ -103,6 +106,7 @@ impl Distribution {
             max_rate: None,
             ttl: Some(DEFAULT_TTL),
             trusted_signers: Vec::new(),
+            logging: None,
             id,
         }
     }
@@ -184,6 +188,9 @@ pub enum DistributionError {
     /// The id has other characters than letters, digits, `-` and `_`, or is empty or too long.
     #[error("the id {0:?} must be 1 to 64 letters, digits, - or _")]
     Id(String),
+    /// Its logs go to no bucket.
+    #[error("{0}")]
+    Logging(String),
     /// Two distributions have one id.
     #[error("there are two distributions with the id {0}")]
     IdTwice(String),

@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod distribution;
 pub mod http;
 pub mod load;
+pub mod log;
 pub mod media;
 pub mod net;
 pub mod origin;

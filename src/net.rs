@@ -5,6 +5,7 @@ pub mod connection;
 pub mod listener;
 pub mod routes;
 pub mod seats;
+pub mod sessions;
 mod site;
 pub mod stages;
 pub mod workers;

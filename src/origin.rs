@@ -18,6 +18,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use crate::distribution::{OriginSpec, S3Bucket};
 use crate::units::ByteRange;
 
+pub mod bucket;
 pub mod directory;
 pub mod error;
 #[doc(hidden)]
@@ -31,6 +32,7 @@ pub mod retry;
 pub mod s3;
 pub mod tuning;
 
+pub use bucket::{Bucket, WriteError};
 pub use directory::DirectoryOrigin;
 pub use error::{Blame, ConnectError, OriginError};
 pub use hedge::{HedgeCounts, Hedged};
@@ -126,7 +128,7 @@ pub struct Object {
 }
 
 /// Opens origins, for all distributions: they share one pool of connections, and one count.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Origins {
     tuning: Tuning,
     meter: Arc<OriginMeter>,
@@ -171,6 +173,11 @@ impl Origins {
         let origin = self.bucket(bucket);
         origin.check().boxed().await?;
         Ok(self.around(origin))
+    }
+
+    /// A bucket to be written to. Nothing is asked before the first object.
+    pub fn writer(&self, bucket: S3Bucket) -> Arc<dyn Bucket> {
+        Arc::new(s3::S3Writer::new(bucket, Arc::clone(&self.clients)))
     }
 
     fn bucket(&self, bucket: &S3Bucket) -> S3Origin {

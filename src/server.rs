@@ -5,10 +5,12 @@ mod diagnose;
 mod fixed;
 mod grace;
 mod keyring;
+mod log;
 mod metrics;
 mod policies;
 mod purge;
 mod registry;
+mod sessions;
 mod wanted;
 
 use std::io::{self, Write};
@@ -27,6 +29,7 @@ use self::deploy::Deploy;
 use self::diagnose::Diagnosis;
 use self::policies::BucketPolicies;
 use self::purge::Purges;
+use self::sessions::Visible;
 use crate::amf;
 use crate::api::{self, Api, Players, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
@@ -41,6 +44,7 @@ use crate::net::connection::Rules;
 use crate::net::listener::{self, Shared};
 use crate::net::routes::Routes;
 use crate::net::seats::{REFUSALS_MAX, Seats};
+use crate::net::sessions::Sessions;
 use crate::net::stages::{Stage, Stages};
 use crate::net::workers::Workers;
 use crate::origin::{ConnectError, OriginMeter, Origins};
@@ -76,6 +80,9 @@ pub enum ServerError {
     /// The certificate of the API cannot be used.
     #[error("api.certificate, api.private_key: {0}")]
     Tls(#[from] TlsError),
+    /// The access log cannot be started.
+    #[error("cannot start the access log: {0}")]
+    AccessLog(io::Error),
     /// A port cannot be listened on.
     #[error("cannot listen on {address} for {purpose}: {cause}")]
     Listen {
@@ -109,6 +116,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let routes = routes(&settings, objects);
     let settings = Arc::new(settings);
     let limits = &settings.limits;
+    let origins = Origins::new(settings.origin.tuning(), Arc::clone(&origin_meter));
+    let access_log = log::start(&settings, &origins).map_err(ServerError::AccessLog)?;
+    let reopening = log::reopen_on_hangup(&settings, access_log.log());
+    let reopening = reopening.map_err(ServerError::AccessLog)?;
     let shared = Arc::new(Shared {
         rules: rules(&settings),
         routes,
@@ -119,8 +130,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             limits.max_connections_per_address.into(),
         ),
         meter: Arc::clone(&meter),
+        sessions: Sessions::default(),
+        observer: Arc::clone(access_log.log()) as _,
     });
-    let origins = Origins::new(settings.origin.tuning(), Arc::clone(&origin_meter));
     let deploy = Deploy::start(Arc::clone(&settings), origins, Arc::clone(&shared)).await?;
     let registry = registry::open(&settings).await?;
     let following = match &registry {
@@ -129,9 +141,20 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     };
     say_who_may_call(&settings);
     let tools = Api {
-        metrics: metrics::metrics(&settings, &shared, &origin_meter, &segments, disk.as_ref()),
+        metrics: metrics::metrics(
+            &settings,
+            &shared,
+            &origin_meter,
+            &segments,
+            disk.as_ref(),
+            access_log.log(),
+        ),
         registry: registry.clone(),
         cache: Arc::new(Purges(Arc::clone(&shared))),
+        sessions: Arc::new(Visible {
+            shared: Arc::clone(&shared),
+            registry: registry.clone(),
+        }),
         diagnosis: Arc::new(Diagnosis {
             shared: Arc::clone(&shared),
             registry: registry.clone(),
@@ -168,7 +191,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     drain(&shared, &viewers, settings.drain_limit).await;
     http_stop.cancel();
     let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(http, api) }).await;
-    drop((workers, following, registry));
+    drop((workers, following, registry, reopening));
+    access_log.close().await;
     if let Some(disk) = disk {
         disk.close().await;
     }

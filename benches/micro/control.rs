@@ -17,7 +17,8 @@ use criterion::{Criterion, Throughput};
 use futures_util::future::BoxFuture;
 use streamfront::api::caller::Caller;
 use streamfront::api::diagnose::{Diagnose, Finding, Question};
-use streamfront::api::{self, AccessKey, Api, Players, Purge, Purged, Secret, What};
+use streamfront::api::{self, AccessKey, Api, Players, Purge, Purged, Secret, Sessions, What};
+use streamfront::delivery::session::{ClientId, Session};
 use streamfront::distribution::AccountId;
 use streamfront::registry::{Quotas, Registry, Rules};
 use streamfront::store::embedded::Embedded;
@@ -48,6 +49,16 @@ impl Purge for Nothing {
 impl Diagnose for Nothing {
     fn diagnose<'a>(&'a self, _: &'a Caller, _: &'a Question) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async { Vec::new() })
+    }
+}
+
+impl Sessions for Nothing {
+    fn page(&self, _: &Caller, _: Option<ClientId>, _: usize) -> Vec<Arc<Session>> {
+        Vec::new()
+    }
+
+    fn end(&self, _: &Caller, _: ClientId) -> bool {
+        false
     }
 }
 
@@ -90,6 +101,7 @@ fn start(runtime: &Runtime) -> Port {
             registry: Some(registry.expect("a registry")),
             cache: Arc::new(Nothing),
             diagnosis: Arc::new(Nothing),
+            sessions: Arc::new(Nothing),
             players: Players {
                 port: 1935,
                 app: "cfx/st".to_owned(),

@@ -14,6 +14,7 @@ mod chunks;
 mod control;
 mod cpu_time;
 mod index;
+mod log;
 mod movie;
 mod muxer;
 mod naive_mp4;
@@ -43,6 +44,6 @@ criterion_group! {
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
         sender::bench, patch::bench, registry::bench, routing::bench, control::bench,
-        access::bench
+        access::bench, log::bench
 }
 criterion_main!(parts);

@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 use super::caller::Caller;
 use super::diagnose::{Finding, Question};
 use super::*;
+use crate::delivery::served::Served;
+use crate::delivery::session::testing::{facts, terms};
+use crate::delivery::session::{ClientId, Facts, Nobody, Session};
 use crate::distribution::AccountId;
 use crate::sigv4::testing::Signing;
 
@@ -59,6 +62,34 @@ impl Diagnose for Wise {
     }
 }
 
+/// Three sessions, which everybody but the tenant sees.
+#[derive(Debug)]
+struct Few(Vec<Arc<Session>>);
+
+fn three() -> Vec<Arc<Session>> {
+    let session = |number: u8| {
+        let id = ClientId([number; 16]);
+        let facts = Facts { id, ..facts() };
+        Session::new(facts, Served::new("films", terms()), Arc::new(Nobody))
+    };
+    (1..=3).map(session).collect()
+}
+
+impl Sessions for Few {
+    fn page(&self, caller: &Caller, after: Option<ClientId>, most: usize) -> Vec<Arc<Session>> {
+        let seen = |it: &&Arc<Session>| {
+            caller.account == AccountId::operator() && after.is_none_or(|id| it.facts.id > id)
+        };
+        self.0.iter().filter(seen).take(most).cloned().collect()
+    }
+
+    fn end(&self, caller: &Caller, id: ClientId) -> bool {
+        let all = self.page(caller, None, 3);
+        let found = all.iter().find(|it| it.facts.id == id);
+        found.inspect(|it| it.end()).is_some()
+    }
+}
+
 fn key(id: &str, account: AccountId, allow: &[&str]) -> AccessKey {
     AccessKey {
         caller: Caller {
@@ -90,6 +121,7 @@ async fn start_with(keys: Keys) -> Running {
         metrics: Arc::new(registry),
         registry: None,
         cache: cache.clone(),
+        sessions: Arc::new(Few(three())),
         diagnosis: Arc::new(Wise),
         players: Players {
             port: 1935,
@@ -254,4 +286,78 @@ async fn without_any_key_the_port_says_why_nothing_is_there() {
         assert!(answer.contains("no access key is configured"), "{answer}");
     }
     assert_eq!(running.cache.0.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_by_pages_without_their_queries() {
+    let running = start().await;
+    let page = async |line: &str| {
+        let (status, answer) = call(&running, "operator", line).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<serde_json::Value>(body).unwrap()
+    };
+    let first = page("GET /sessions?MaxItems=2").await;
+    assert_eq!(
+        (&first["quantity"], &first["is_truncated"]),
+        (&2.into(), &true.into())
+    );
+    let one = &first["sessions"][0];
+    assert_eq!(one["id"], "01".repeat(16));
+    assert_eq!(one["host"], "films.example.com");
+    assert_eq!(one["distribution"], "films");
+    assert!(!one.to_string().contains("key=value"), "{one}");
+    let marker = first["next_marker"].as_str().unwrap();
+    let last = page(&format!("GET /sessions?MaxItems=2&Marker={marker}")).await;
+    assert_eq!(
+        (&last["quantity"], &last["is_truncated"]),
+        (&1.into(), &false.into())
+    );
+    assert!(last["next_marker"].is_null());
+    assert_eq!(page("GET /sessions").await["quantity"], 3);
+}
+
+#[tokio::test]
+async fn a_session_is_ended_by_who_may_see_it_and_has_the_right() {
+    let running = start().await;
+    let one = format!("DELETE /sessions/{}", "02".repeat(16));
+    for (key_id, line, status, code) in [
+        ("reader", &*one, StatusCode::FORBIDDEN, "AccessDenied"),
+        (
+            "reader",
+            "GET /sessions",
+            StatusCode::FORBIDDEN,
+            "AccessDenied",
+        ),
+        ("tenant", &one, StatusCode::NOT_FOUND, "NoSuchSession"),
+        (
+            "operator",
+            "DELETE /sessions/02",
+            StatusCode::NOT_FOUND,
+            "NoSuchSession",
+        ),
+        (
+            "operator",
+            "DELETE /sessions/%ff",
+            StatusCode::BAD_REQUEST,
+            "",
+        ),
+        (
+            "operator",
+            "GET /sessions?Marker=2",
+            StatusCode::BAD_REQUEST,
+            "InvalidArgument",
+        ),
+        (
+            "operator",
+            "GET /sessions?max=2",
+            StatusCode::BAD_REQUEST,
+            "InvalidArgument",
+        ),
+        ("operator", &one, StatusCode::NO_CONTENT, ""),
+    ] {
+        let (said, answer) = call(&running, key_id, line).await;
+        assert_eq!(said, status, "{key_id} {line}: {answer}");
+        assert!(answer.contains(code), "{answer}");
+    }
 }

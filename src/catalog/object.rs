@@ -142,6 +142,15 @@ impl Object {
         &self.key
     }
 
+    /// The kind of file, as extensions say it.
+    pub fn container(&self) -> &'static str {
+        match self.index {
+            Index::Flv(_) => "flv",
+            Index::Mp4(_) => "mp4",
+            Index::Mp3(_) => "mp3",
+        }
+    }
+
     /// What is known of the file.
     pub fn info(&self) -> &MediaInfo {
         self.index.info()

@@ -117,6 +117,15 @@ pub(super) struct Args {
     /// How to write the log [default: text].
     #[arg(long, env = "STREAMFRONT_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
+
+    /// How long access log records wait before they are delivered, such as 5s [default: 5m].
+    #[arg(
+        long,
+        env = "STREAMFRONT_LOG_DELIVERY",
+        value_name = "TIME",
+        value_parser = quantity::duration,
+    )]
+    log_delivery: Option<Duration>,
 }
 
 impl Args {
@@ -136,6 +145,7 @@ impl Args {
             anonymous: self.anonymous,
             log_level: self.log_level,
             log_format: self.log_format,
+            log_delivery: self.log_delivery,
             rust_log: std::env::var("RUST_LOG").ok(),
             access_key_id: variable(ID_VARIABLE),
             secret_access_key: variable(SECRET_VARIABLE).map(|text| Secret::new(&text)),
@@ -206,6 +216,7 @@ mod tests {
             "--default-distribution=E1",
             "--log-level=debug",
             "--log-format=json",
+            "--log-delivery=7s",
         ]);
         let expected = Overrides {
             bucket: Some("s3://m".into()),
@@ -222,6 +233,7 @@ mod tests {
             anonymous: Some(true),
             log_level: Some(LogLevel::Debug),
             log_format: Some(LogFormat::Json),
+            log_delivery: Some(Duration::from_secs(7)),
             rust_log: flags.rust_log.clone(),
             access_key_id: flags.access_key_id.clone(),
             secret_access_key: flags.secret_access_key.clone(),

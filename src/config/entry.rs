@@ -9,6 +9,7 @@ use super::Settings;
 use super::quantity::{de_some_duration, de_some_size};
 use crate::distribution::account::BadAccount;
 use crate::distribution::host::HostPattern;
+use crate::distribution::streaming::Logging;
 use crate::distribution::{
     Access, DEFAULT_TTL, Distribution, DistributionError, Kind, OriginSpec, Signer,
 };
@@ -36,6 +37,9 @@ pub(super) struct Entry {
     ttl: Option<Duration>,
     #[serde(default)]
     trusted_signers: Vec<String>,
+    log_bucket: Option<String>,
+    #[serde(default)]
+    log_prefix: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -70,6 +74,14 @@ impl Entry {
             self.id.to_ascii_lowercase(),
             settings.domain_suffix
         );
+        let logging = self.log_bucket.as_ref().map(|bucket| Logging {
+            bucket: bucket.clone(),
+            prefix: self.log_prefix.clone(),
+        });
+        if let Some(logging) = &logging {
+            let valid = logging.validate(settings.bucket_suffixes());
+            valid.map_err(|fault| DistributionError::Logging(fault.to_string()))?;
+        }
         let aliases = self.hosts.iter().map(|host| HostPattern::parse(host));
         Ok(Distribution {
             kind: match self.kind {
@@ -87,6 +99,7 @@ impl Entry {
             ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             domain_name,
             trusted_signers: signers(&self.trusted_signers)?,
+            logging,
             ..Distribution::new(&self.id, origin)
         })
     }

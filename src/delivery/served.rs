@@ -15,6 +15,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::access::SignerKeys;
 use crate::distribution::Kind;
+use crate::distribution::streaming::Logging;
 use crate::origin::Origin;
 
 /// What a distribution serves, and to whom.
@@ -32,6 +33,8 @@ pub struct Terms {
     pub origin: Arc<dyn Origin>,
     /// Bytes a second that one viewer may be sent, if that is capped. Taken at connect.
     pub max_rate: Option<NonZeroU64>,
+    /// Where its access logs go, if anywhere.
+    pub logging: Option<Arc<Logging>>,
 }
 
 /// A distribution that is served.
@@ -107,6 +110,7 @@ mod tests {
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,
+            logging: None,
         };
         let served = Served::new("E1", terms.clone());
         assert!(served.terms().enabled);

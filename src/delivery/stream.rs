@@ -23,6 +23,7 @@ use super::player::{Action, Extent, Player};
 use super::rate::Rate;
 use super::reply::{self, Opening};
 use super::sender::Sender;
+use super::session::{Happening, Item, State};
 use super::viewer::Viewer;
 use crate::catalog::Segment;
 use crate::rtmp::command::Play;
@@ -188,7 +189,7 @@ impl Stream {
                 self.playlist.push_back(play);
             } else {
                 cx.viewer.meter.play_refused();
-                reply::refused(cx.server, self.id, &play.name, "the playlist is full");
+                self.refuse(cx, &play.name, "the playlist is full");
             }
             return;
         }
@@ -240,6 +241,7 @@ impl Stream {
             // Overtaken by this one, but everything is answered, in order.
             let opening = playing.entry.opening;
             reply::without_media(cx.server, self.id, opening, &playing.play.name);
+            playing.told(cx.viewer, self.id);
         }
         playing.bytes = playing.total_bytes();
         playing.player = None;
@@ -271,6 +273,13 @@ impl Stream {
         }
         let name = self.name().to_owned();
         reply::paused(cx.server, self.id, &name, pause);
+        let item = self.item(cx.viewer);
+        let happening = if pause {
+            Happening::Pause
+        } else {
+            Happening::Unpause
+        };
+        cx.viewer.session.tell(happening(&item));
     }
 
     fn resume(&mut self, cx: &Context<'_>, time: MediaTime) {
@@ -353,6 +362,7 @@ impl Stream {
                     let name = &switch.play.name;
                     end::log_failure(name, &error);
                     reply::not_played(cx.server, self.id, name, error.failure());
+                    self.tell_refusal(cx, name, &error.to_string());
                 }
             }
             Done::Opened(Err(error)) | Done::Found(Err(error)) | Done::Loaded(_, Err(error)) => {
@@ -438,6 +448,41 @@ impl Stream {
         opening.or(playing).map_or("", |play| &play.name)
     }
 
+    /// What plays or is being opened, as others see it.
+    fn item(&self, viewer: &Viewer) -> Arc<Item> {
+        let playing = self.playing.as_ref().filter(|_| self.opening.is_none());
+        match playing.and_then(|playing| playing.count.shown()) {
+            Some(showing) => Arc::clone(&showing.item),
+            None => Item::new(self.id, &viewer.app_rest, self.name(), None),
+        }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&self) {
+        let Some(playing) = &self.playing else { return };
+        let Some(showing) = playing.count.shown() else {
+            return;
+        };
+        let state = match &playing.player {
+            Some(player) if player.is_ended() => State::Idle,
+            _ if self.paused => State::Paused,
+            _ => State::Playing,
+        };
+        showing.set(state, self.reached(), self.buffer);
+    }
+
+    /// Tells the viewer and others that a play is refused.
+    fn refuse(&self, cx: &mut Context<'_>, name: &str, reason: &str) {
+        reply::refused(cx.server, self.id, name, reason);
+        self.tell_refusal(cx, name, reason);
+    }
+
+    /// Tells others that nothing of this name is played, and why.
+    fn tell_refusal(&self, cx: &Context<'_>, name: &str, reason: &str) {
+        let item = Item::new(self.id, &cx.viewer.app_rest, name, None);
+        cx.viewer.session.tell(Happening::Refused(&item, reason));
+    }
+
     /// Whether this stream's bytes are those that all viewers share.
     fn sends_shared(&self) -> bool {
         self.id == crate::render::STREAM_ID && self.filter.is_open()
@@ -445,6 +490,30 @@ impl Stream {
 }
 
 impl Playing {
+    /// Takes that the viewer was told of what begins: the play, and a seek in it. Once an entry.
+    fn told(&mut self, viewer: &Viewer, stream: u32) {
+        self.show(viewer, stream);
+        if let Opening::Seek(time) = self.entry.opening
+            && let Some(showing) = self.count.shown()
+        {
+            viewer.session.tell(Happening::Seek(&showing.item, time));
+        }
+        self.entry.announced = true;
+    }
+
+    fn show(&mut self, viewer: &Viewer, stream: u32) {
+        let Self {
+            count,
+            play,
+            opened,
+            ..
+        } = self;
+        let container = opened.object.container();
+        count.show(&viewer.session, || {
+            Item::new(stream, &viewer.app_rest, &play.name, Some(container))
+        });
+    }
+
     fn total_bytes(&self) -> u64 {
         let now = self.player.as_ref().map_or(0, Player::bytes);
         self.bytes.saturating_add(now)

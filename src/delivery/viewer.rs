@@ -12,6 +12,7 @@ use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::{Meter, SignatureFault};
 use super::served::{Served, Terms};
+use super::session::Session;
 use crate::access::{Grant, Refusal, SignerKeys, verify};
 use crate::catalog::name::without_query;
 use crate::catalog::{Objects, PlayError, StreamName};
@@ -38,6 +39,8 @@ pub struct Viewer {
     pub distribution: Arc<Served>,
     /// The address that they came from, if it is known.
     pub peer: Option<IpAddr>,
+    /// What others see of the connection.
+    pub session: Arc<Session>,
     /// How often the distribution had sent its viewers away when this one came.
     pub round: u32,
     /// How names become objects.

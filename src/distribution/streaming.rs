@@ -186,7 +186,14 @@ impl StreamingConfig {
 }
 
 impl Logging {
-    fn validate<'a>(&self, suffixes: impl IntoIterator<Item = &'a str>) -> Result<(), ConfigFault> {
+    /// Whether each member is what it may be. `suffixes`: see [`BucketDomain::parse`].
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn validate<'a>(
+        &self,
+        suffixes: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ConfigFault> {
         if BucketDomain::parse(&self.bucket, suffixes).is_none() {
             return Err(ConfigFault::Argument(format!(
                 "the log bucket {:?} is not of the form BUCKET.s3.amazonaws.com",

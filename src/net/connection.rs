@@ -34,6 +34,7 @@ use crate::delivery::job::{Done, Job, Opened};
 use crate::delivery::media::RunMedia;
 use crate::delivery::pacer::DEFAULT_BUFFER;
 use crate::delivery::sender::{MAX_CONTROL, Output, Sender};
+use crate::delivery::session::ClientId;
 use crate::delivery::socket;
 use crate::delivery::stream::{Context, Step, Stream};
 use crate::delivery::viewer::Viewer;
@@ -67,6 +68,9 @@ const MAX_LEFTOVERS: usize = 8;
 /// What a viewer is told whose distribution is disabled.
 const DISABLED: &str = "the distribution is disabled";
 
+/// What a viewer is told whose session was ended by a call.
+const ENDED: &str = "the session was ended";
+
 /// Where a connection stands when it can do nothing more without waiting.
 #[derive(Debug, Clone, Copy)]
 struct Standstill {
@@ -90,6 +94,7 @@ pub struct Connection<'a> {
     socket: &'a TcpStream,
     shared: &'a Shared,
     server: Server,
+    id: ClientId,
     sender: Sender<RunMedia>,
     viewer: Option<Arc<Viewer>>,
     streams: Streams,
@@ -103,8 +108,8 @@ pub struct Connection<'a> {
     arriving: Option<Arriving>,
     /// The word that connect was refused with.
     rejected: Option<&'static str>,
-    /// Whether the viewer was told that the connection ends, because the distribution is disabled.
-    leaving: bool,
+    /// What the viewer was told of why the connection ends, where that is not their doing.
+    leaving: Option<&'static str>,
     started: Instant,
     /// When the viewer last said something, or a stream last ended.
     heard: Instant,
@@ -125,13 +130,15 @@ impl<'a> Connection<'a> {
         shared: &'a Shared,
         refusal: Option<Rejection>,
     ) -> Result<Box<Self>, getrandom::Error> {
-        let mut seed = [0; 32];
+        let (mut seed, mut id) = ([0; 32], [0; 16]);
         getrandom::fill(&mut seed)?;
+        getrandom::fill(&mut id)?;
         let now = Instant::now();
         Ok(Box::new(Self {
             socket,
             shared,
             server: Server::new(shared.rules.limits, Seed(seed)),
+            id: ClientId(id),
             sender: Sender::default(),
             viewer: None,
             streams: Streams::default(),
@@ -141,7 +148,7 @@ impl<'a> Connection<'a> {
             buffer: DEFAULT_BUFFER,
             arriving: None,
             rejected: None,
-            leaving: false,
+            leaving: None,
             started: now,
             heard: now,
             blocked: None,
@@ -163,14 +170,15 @@ impl<'a> Connection<'a> {
             | End::NoConnect(_)
             | End::Idle(_)
             | End::Stalled(_)
-            | End::Disabled => {
+            | End::Disabled
+            | End::Ended => {
                 info!(sent, "closed: {end}");
             }
             _ => debug!(sent, "{end}"),
         }
         let (socket, shared) = (self.socket, self.shared);
         let limit = match end {
-            End::Rejected(_) | End::Disabled => LINGER,
+            End::Rejected(_) | End::Disabled | End::Ended => LINGER,
             End::Drained if self.streams.is_empty() => LINGER,
             End::Drained => LAST_BYTES,
             _ => return,
@@ -201,8 +209,12 @@ impl<'a> Connection<'a> {
             if let Some(word) = self.rejected.filter(|_| self.sender.is_idle()) {
                 return Err(End::Rejected(word));
             }
-            if self.leaving && self.sender.is_idle() {
-                return Err(End::Disabled);
+            if let Some(word) = self.leaving.filter(|_| self.sender.is_idle()) {
+                return Err(if word == ENDED {
+                    End::Ended
+                } else {
+                    End::Disabled
+                });
             }
             if stage == Stage::Draining && self.is_done() {
                 return Err(End::Drained);
@@ -233,16 +245,20 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Ends what plays and tells the viewer so, once their distribution has sent them away. The
-    /// connection ends when they have been sent that.
+    /// Ends what plays and tells the viewer so, once their distribution has sent them away or
+    /// their session was ended. The connection ends when they have been sent that.
     fn leave(&mut self) {
-        let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.is_sent_away()) else {
+        let Some(viewer) = self.viewer.as_ref().filter(|_| self.leaving.is_none()) else {
             return;
         };
-        if self.leaving {
+        let word = if viewer.session.is_ended() {
+            ENDED
+        } else if viewer.is_sent_away() {
+            DISABLED
+        } else {
             return;
-        }
-        self.leaving = true;
+        };
+        self.leaving = Some(word);
         let now = Instant::now();
         for stream in self.streams.iter_mut() {
             let mut cx = Context {
@@ -254,7 +270,7 @@ impl<'a> Connection<'a> {
             };
             stream.break_off(&mut cx);
         }
-        self.server.close_connect(DISABLED);
+        self.server.close_connect(word);
     }
 
     /// Reads what is there. The kernel's buffer is the only one that a viewer can fill.

@@ -13,9 +13,11 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::connection::{Connection, Rules};
 use super::routes::Routes;
 use super::seats::{Seat, Seats};
+use super::sessions::Sessions;
 use super::stages::{Stage, Stages};
 use super::workers::{Assigned, Workers};
 use crate::delivery::meter::{Meter, Turned};
+use crate::delivery::session::Observer;
 use crate::rtmp::status::Rejection;
 
 /// How long accepting rests when the process is out of descriptors: connections that end free some.
@@ -43,6 +45,10 @@ pub struct Shared {
     pub seats: Seats,
     /// What viewers are served, counted.
     pub meter: Arc<Meter>,
+    /// The viewers who are here.
+    pub sessions: Sessions,
+    /// Who is told what they do.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Shared {

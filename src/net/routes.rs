@@ -6,7 +6,7 @@
 //! its last.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use crate::catalog::host::{ConnectTarget, HostTable};
 use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::served::Served;
+use crate::delivery::session::{Facts, Observer, Session};
 use crate::delivery::viewer::{EnhancedPolicy, Viewer};
 use crate::distribution::Kind;
 use crate::rtmp::command::Connect;
@@ -98,8 +99,9 @@ impl Routes {
     pub fn admit(
         &self,
         connect: &Connect,
-        peer: Option<IpAddr>,
         meter: &Arc<Meter>,
+        facts: &Facts,
+        observer: &Arc<dyn Observer>,
     ) -> Result<(Viewer, Place), Rejection> {
         let tc_url = Some(connect.tc_url()).filter(|url| !url.is_empty());
         let host = ConnectTarget::host_of(tc_url)?;
@@ -115,8 +117,11 @@ impl Routes {
         }
         let target = ConnectTarget::parse(connect.app(), tc_url, &terms.apps)?;
         let place = route.room.enter().ok_or(Rejection::DistributionFull)?;
+        let served = Arc::clone(&route.served);
+        let session = Session::new(facts.clone(), served, Arc::clone(observer));
         let viewer = Viewer {
-            peer,
+            peer: known(facts.peer),
+            session,
             round,
             objects: Arc::clone(&self.objects),
             background: self.background.clone(),
@@ -129,6 +134,12 @@ impl Routes {
         };
         Ok((viewer, place))
     }
+}
+
+/// The address of a viewer; none where the system did not tell it.
+fn known(peer: SocketAddr) -> Option<IpAddr> {
+    let address = peer.ip().to_canonical();
+    (!address.is_unspecified()).then_some(address)
 }
 
 /// The FourCCs that a connect says the client can decode.

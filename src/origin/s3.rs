@@ -14,8 +14,10 @@ use crate::units::ByteRange;
 mod answer;
 mod client;
 mod refusal;
+mod writer;
 
 pub use client::Clients;
+pub use writer::S3Writer;
 
 use client::S3Client;
 use refusal::Refusal;

@@ -48,7 +48,7 @@ fn record(settings: &Settings, distribution: &Distribution, now: i64) -> Streami
             origin_access_identity: None,
             aliases: named.cloned().collect(),
             comment: String::new(),
-            logging: None,
+            logging: distribution.logging.clone(),
             trusted_signers: distribution.trusted_signers.clone(),
             price_class: PriceClass::All,
             enabled: distribution.enabled,
@@ -75,6 +75,9 @@ fn etag(it: &Distribution) -> String {
         it.max_rate.map_or(0, u64::from).to_string(),
         it.ttl.map_or(0, |ttl| ttl.as_millis()).to_string(),
         signers.collect::<Vec<_>>().join(","),
+        it.logging
+            .as_ref()
+            .map_or_else(String::new, |to| format!("{}/{}", to.bucket, to.prefix)),
     ];
     let digest = Sha256::digest(text.join("\n").as_bytes());
     let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len());

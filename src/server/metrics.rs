@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use crate::cache::Disk;
 use crate::catalog::{Segment, SegmentCache};
 use crate::config::Settings;
+use crate::log::Log;
 use crate::net::listener::Shared;
 use crate::origin::OriginMeter;
 use crate::telemetry::metrics::{Metrics, Readings};
@@ -18,6 +19,7 @@ pub(super) fn metrics(
     origins: &Arc<OriginMeter>,
     segments: &SegmentCache,
     disk: Option<&Disk<Arc<Segment>>>,
+    access_log: &Arc<Log>,
 ) -> Arc<Registry> {
     let mut metrics = Metrics::new();
     metrics.served(&shared.meter);
@@ -26,6 +28,7 @@ pub(super) fn metrics(
     metrics.objects(&shared.routes.objects);
     metrics.read_ahead(&shared.routes.ahead);
     metrics.add(distributions(shared));
+    super::log::metrics(&mut metrics, access_log);
     if let Some(disk) = disk {
         metrics.disk(disk);
     }

@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::delivery::served::Terms;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::StreamingRecord;
+use crate::distribution::streaming::Logging;
 use crate::distribution::{AccountId, DEFAULT_TTL, Distribution, Kind, OriginSpec, Signer};
 use crate::net::seats::Room;
 use crate::origin::Origin;
@@ -29,6 +30,7 @@ pub(super) struct Wanted {
     apps: Arc<[String]>,
     max_rate: Option<NonZeroU64>,
     max_connections: u64,
+    logging: Option<Arc<Logging>>,
 }
 
 impl Wanted {
@@ -49,6 +51,7 @@ impl Wanted {
             apps: distribution.apps.clone().into(),
             max_rate: distribution.max_rate,
             max_connections: most.map_or(u64::MAX, |most| u64::from(most.get())),
+            logging: distribution.logging.clone().map(Arc::new),
         }
     }
 
@@ -74,6 +77,7 @@ impl Wanted {
                 0 => u64::MAX,
                 most => u64::from(most),
             },
+            logging: config.logging.clone().map(Arc::new),
         })
     }
 
@@ -86,6 +90,7 @@ impl Wanted {
             apps: Arc::clone(&self.apps),
             origin,
             max_rate: self.max_rate,
+            logging: self.logging.clone(),
         }
     }
 

@@ -6,6 +6,7 @@
 // To say what went wrong a test panics; to show what the server said it prints.
 #![allow(clippy::print_stderr)]
 
+mod access_log;
 mod ahead;
 mod api_auth;
 mod bench;
@@ -33,6 +34,7 @@ mod rejections;
 mod routing;
 mod routing_api;
 mod seeks;
+mod sessions;
 mod settings;
 mod shared_bytes;
 mod signed;

@@ -1,6 +1,7 @@
 //! What the tests from outside stand on: real tools, a real S3 server, the real binary, and an RTMP
 //! client of their own for what no player can be made to do.
 
+pub mod access_log;
 pub mod amf;
 pub mod aws;
 pub mod client;

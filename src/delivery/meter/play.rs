@@ -1,15 +1,18 @@
-//! One play, counted from its begin to its end, whatever becomes of it.
+//! One play, counted and told of from its begin to its end, whatever becomes of it.
 
 use std::sync::Arc;
 
 use super::{Meter, PlayEnd};
 use crate::catalog::{Failure, PlayError};
+use crate::delivery::session::{Happening, Item, Session, Showing};
 
 /// A play that began. It is counted as ended once: as it was told, or as stopped when it is dropped.
 #[derive(Debug)]
 pub struct PlayCount {
     /// `None` once it has ended.
     meter: Option<Arc<Meter>>,
+    /// Once the viewer was told that it begins.
+    shown: Option<(Arc<Session>, Arc<Showing>)>,
 }
 
 impl PlayCount {
@@ -19,7 +22,22 @@ impl PlayCount {
         meter.underway.inc();
         Self {
             meter: Some(Arc::clone(meter)),
+            shown: None,
         }
+    }
+
+    /// Takes that the viewer is told that it begins. Nothing happens where they were told before.
+    pub fn show(&mut self, session: &Arc<Session>, item: impl FnOnce() -> Arc<Item>) {
+        if self.shown.is_none() {
+            let showing = Showing::new(item());
+            session.shows(&showing);
+            self.shown = Some((Arc::clone(session), showing));
+        }
+    }
+
+    /// What others see of it, once it has begun.
+    pub fn shown(&self) -> Option<&Arc<Showing>> {
+        self.shown.as_ref().map(|(_, showing)| showing)
     }
 
     /// Counts its end. Nothing happens where it has ended before: one that is sought in after its
@@ -28,6 +46,9 @@ impl PlayCount {
         if let Some(meter) = self.meter.take() {
             meter.underway.dec();
             meter.ended(end).inc();
+            if let Some((session, showing)) = &self.shown {
+                session.tell(Happening::Stop(&showing.item, end.word()));
+            }
         }
     }
 }
@@ -35,6 +56,9 @@ impl PlayCount {
 impl Drop for PlayCount {
     fn drop(&mut self) {
         self.end(PlayEnd::Stopped);
+        if let Some((session, showing)) = &self.shown {
+            session.forgets(showing);
+        }
     }
 }
 
@@ -61,6 +85,7 @@ impl From<&PlayError> for PlayEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::session::testing::{Notes, session};
 
     #[test]
     fn each_play_ends_once() {
@@ -78,6 +103,33 @@ mod tests {
             .map(|end| meter.ended(*end).get())
             .collect();
         assert_eq!(ends, [1, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_play_that_was_shown_stops_once_and_one_that_was_not_never() {
+        let notes = Arc::new(Notes::default());
+        let session = session(Arc::clone(&notes) as _);
+        let meter = Arc::new(Meter::default());
+        let said = |notes: &Notes| std::mem::take(&mut *notes.0.lock().unwrap());
+        let mut count = PlayCount::start(&meter);
+        count.end(PlayEnd::NotFound);
+        drop(count);
+        assert!(said(&notes).is_empty());
+        let mut count = PlayCount::start(&meter);
+        let item = || Item::new(1, "", "mp4:a.mp4", None);
+        count.show(&session, item);
+        count.show(&session, item);
+        assert_eq!(session.showing().len(), 1);
+        count.end(PlayEnd::Complete);
+        count.end(PlayEnd::Failed);
+        assert_eq!(session.showing().len(), 1, "it can be sought in");
+        drop(count);
+        assert_eq!(said(&notes), ["play a", "stop a complete"]);
+        assert!(session.showing().is_empty());
+        let mut count = PlayCount::start(&meter);
+        count.show(&session, item);
+        drop(count);
+        assert_eq!(said(&notes), ["play a", "stop a stopped"]);
     }
 
     #[test]

@@ -100,6 +100,8 @@ words! {
         Stalled = "stalled",
         /// Its distribution was disabled or deleted, and the grace is over.
         Disabled = "disabled",
+        /// A call ended it.
+        Ended = "ended",
         /// The server stops, and nothing played any more.
         Drained = "drained",
         /// The server stops.

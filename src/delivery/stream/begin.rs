@@ -21,6 +21,7 @@ impl Stream {
         while play.start == Start::LiveOnly {
             count.end(PlayEnd::NotFound);
             reply::not_played(cx.server, self.id, &play.name, Failure::StreamNotFound);
+            self.tell_refusal(cx, &play.name, "there are no live streams");
             let Some(next) = self.playlist.pop_front() else {
                 if opening == Opening::Next {
                     // A playlist that played has an end, whatever its last item is.
@@ -67,7 +68,7 @@ impl Stream {
                 Entry::new(time, extent, Opening::Seek(time))
             }
         };
-        let playing = Playing {
+        let mut playing = Playing {
             play,
             opened,
             entry,
@@ -75,6 +76,10 @@ impl Stream {
             bytes: 0,
             count,
         };
+        if seek.is_some() {
+            // They were told that it plays before they were told of the seek.
+            playing.show(cx.viewer, self.id);
+        }
         self.enter(cx, playing, entry);
     }
 
@@ -87,7 +92,7 @@ impl Stream {
         self.ahead.close();
         if duration.is_some_and(|duration| entry.time > duration) {
             reply::without_media(cx.server, self.id, entry.opening, &playing.play.name);
-            playing.entry.announced = true;
+            playing.told(cx.viewer, self.id);
             playing.player = Some(Player::at_end(Pacer::new(self.buffer)));
             self.job.forget();
         } else if entry.time <= MediaTime::ZERO {

@@ -63,6 +63,7 @@ impl Stream {
             return;
         }
         reply::not_played(cx.server, self.id, &name, error.failure());
+        self.tell_refusal(cx, &name, &error.to_string());
         // The rest of a playlist does not suffer for one item of it.
         if let Some(next) = waiting.pop_front() {
             self.playlist = waiting;

@@ -51,6 +51,7 @@ impl Stream {
         let Some(playing) = &mut self.playing else {
             return;
         };
+        let first = !playing.entry.announced;
         playing.entry.announced = true;
         let preface = reply::Preface {
             opening: playing.entry.opening,
@@ -61,6 +62,9 @@ impl Stream {
             heads,
         };
         reply::preface(cx.server, self.id, &preface);
+        if first {
+            playing.told(cx.viewer, self.id);
+        }
     }
 
     pub(super) fn send(&mut self, cx: &mut Context<'_>, run: Run<Segment>) {

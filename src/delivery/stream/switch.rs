@@ -43,7 +43,7 @@ impl Stream {
             }
             Transition::Stop => self.close(cx),
             Transition::Other(_) => {
-                reply::refused(cx.server, self.id, &play.name, "no such transition");
+                self.refuse(cx, &play.name, "no such transition");
             }
             _ => self.play(cx, play),
         }

@@ -10,7 +10,10 @@ use super::Connection;
 use super::end::End;
 use crate::delivery::meter::{Close, Fault, Meter, Turned};
 use crate::delivery::rate::Rate;
+use crate::delivery::session::Happening;
+use crate::delivery::stream::Stream;
 use crate::net::seats::Place;
+use crate::net::sessions::Listed;
 use crate::rtmp::server::Violation;
 use crate::rtmp::status::Rejection;
 
@@ -24,6 +27,10 @@ pub(super) struct Account {
     pub(super) refusal: Option<Rejection>,
     /// Its place at the distribution.
     place: Option<Place>,
+    /// What others see of it, once the viewer was let in.
+    listed: Option<Listed>,
+    /// Bytes that it was sent in all.
+    total: u64,
     /// Bytes that are not counted yet.
     media: u64,
     control: u64,
@@ -41,6 +48,8 @@ impl Account {
             rate: Rate::new(None, now),
             refusal,
             place: None,
+            listed: None,
+            total: 0,
             media: 0,
             control: 0,
             streams: 0,
@@ -50,9 +59,19 @@ impl Account {
     }
 
     /// Takes that the viewer was let in, on these terms.
-    pub(super) fn admitted(&mut self, rate: Rate, place: Place) {
+    pub(super) fn admitted(&mut self, rate: Rate, place: Place, listed: Listed) {
         self.rate = rate;
         self.place = Some(place);
+        listed.session.set_bytes(self.total);
+        listed.session.tell(Happening::Connect);
+        self.listed = Some(listed);
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        self.total += bytes as u64;
+        if let Some(listed) = &self.listed {
+            listed.session.set_bytes(self.total);
+        }
     }
 
     /// Takes that the viewer was turned away.
@@ -92,6 +111,7 @@ impl Account {
             End::Idle(_) => Close::Idle,
             End::Stalled(_) => Close::Stalled,
             End::Disabled => Close::Disabled,
+            End::Ended => Close::Ended,
             End::Drained => Close::Drained,
             End::Stopping => Close::Stopping,
         };
@@ -126,6 +146,11 @@ impl Drop for Account {
         self.unblocked(Instant::now());
         self.settle(0);
         self.meter.closed(self.close).inc();
+        // The streams of the connection are gone by now, and have told of their ends.
+        if let Some(listed) = self.listed.take() {
+            let why = Happening::Disconnect(self.close.word());
+            listed.session.tell(why);
+        }
     }
 }
 
@@ -135,6 +160,7 @@ impl Connection<'_> {
     pub(super) fn took(&mut self, media: bool, bytes: usize, now: Instant) {
         self.account.rate.sent(now, bytes);
         self.account.unblocked(now);
+        self.account.sent(bytes);
         if !media {
             self.account.control += bytes as u64;
             return;
@@ -149,6 +175,7 @@ impl Connection<'_> {
     /// Counts what was sent since the last wake-up.
     pub(super) fn settle(&mut self) {
         self.account.settle(self.streams.len());
+        self.streams.iter().for_each(Stream::show);
     }
 }
 

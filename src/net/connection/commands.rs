@@ -1,5 +1,6 @@
 //! What a viewer asks of a connection, and which of its streams it is for.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::catalog::name::without_query;
 use crate::delivery::job::{self, Opened, Slot};
 use crate::delivery::rate::Rate;
 use crate::delivery::reply;
+use crate::delivery::session::{Facts, Happening, Item};
 use crate::delivery::stream::{Context, Stream};
 use crate::delivery::viewer::Viewer;
 use crate::net::seats::Place;
@@ -76,10 +78,10 @@ impl Connection<'_> {
 
     fn connect(&mut self, connect: &Connect) {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
-        let routes = &self.shared.routes;
-        let peer = self.socket.peer_addr().ok();
-        let peer = peer.map(|peer| peer.ip().to_canonical());
-        match refusal.and_then(|()| routes.admit(connect, peer, &self.shared.meter)) {
+        let facts = Facts::new(self.id, self.peer(), connect);
+        let (routes, shared) = (&self.shared.routes, self.shared);
+        let admit = |()| routes.admit(connect, &shared.meter, &facts, &shared.observer);
+        match refusal.and_then(admit) {
             Ok((viewer, place)) => {
                 info!(
                     distribution = %viewer.distribution.id(),
@@ -105,7 +107,7 @@ impl Connection<'_> {
             Err(rejection) => {
                 let (app, tc_url) = (connect.app(), connect.tc_url());
                 info!(app, tc_url, word = rejection.word(), "connect was refused");
-                self.turn_away(rejection);
+                self.turn_away(rejection, facts);
             }
         }
     }
@@ -119,19 +121,21 @@ impl Connection<'_> {
             Ok(()) => self.let_in(viewer, place),
             Err(rejection) => {
                 info!(word = rejection.word(), "connect was refused");
-                self.turn_away(rejection);
+                self.turn_away(rejection, Facts::clone(&viewer.session.facts));
             }
         }
     }
 
     fn let_in(&mut self, viewer: Viewer, place: Place) {
         let rate = Rate::new(viewer.distribution.terms().max_rate, Instant::now());
-        self.account.admitted(rate, place);
+        let listed = self.shared.sessions.list(&viewer.session);
+        self.account.admitted(rate, place, listed);
         self.viewer = Some(Arc::new(viewer));
         self.server.accept_connect();
     }
 
-    fn turn_away(&mut self, rejection: Rejection) {
+    fn turn_away(&mut self, rejection: Rejection, facts: Facts) {
+        self.shared.observer.turned_away(facts, rejection.word());
         self.account.turned_away(rejection);
         self.server.reject_connect(rejection);
         self.rejected = Some(rejection.word());
@@ -142,7 +146,8 @@ impl Connection<'_> {
         let viewer = self.viewer.as_ref();
         let reason = if self.shared.stages.is_draining() {
             "the server is stopping"
-        } else if viewer.is_some_and(|viewer| !viewer.distribution.terms().enabled) || self.leaving
+        } else if viewer.is_some_and(|viewer| !viewer.distribution.terms().enabled)
+            || self.leaving.is_some()
         {
             DISABLED
         } else {
@@ -150,7 +155,17 @@ impl Connection<'_> {
         };
         self.shared.meter.play_refused();
         reply::refused(&mut self.server, stream, name, reason);
+        if let Some(viewer) = viewer {
+            let item = Item::new(stream, &viewer.app_rest, name, None);
+            viewer.session.tell(Happening::Refused(&item, reason));
+        }
         false
+    }
+
+    /// The viewer's address; none of its own once they have left.
+    fn peer(&self) -> SocketAddr {
+        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.socket.peer_addr().unwrap_or(unknown)
     }
 
     /// Calls a command of a stream. A stream comes into being with its first command; the protocol

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::READ_BYTES;
 use crate::rtmp::server::Violation;
 
-/// How long a refused viewer, one whose distribution was disabled, or one who plays nothing when
+/// How long a refused viewer, one who is sent away, or one who plays nothing when
 /// the server stops, may take to read the last answer: a close with unread commands would be a
 /// reset, which overtakes it.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ pub(super) enum End {
     Stalled(Duration),
     #[error("the distribution was disabled")]
     Disabled,
+    #[error("the session was ended by a call")]
+    Ended,
     #[error("the server stops, and nothing plays any more")]
     Drained,
     #[error("the server stops")]

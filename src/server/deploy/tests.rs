@@ -11,10 +11,12 @@ use super::*;
 use crate::access::Refusal;
 use crate::config::Overrides;
 use crate::delivery::meter::Meter;
+use crate::delivery::session::Nobody;
 use crate::distribution::record::{Head, PublicKeyConfig, PublicKeyRecord, Tags};
 use crate::distribution::streaming::PriceClass;
 use crate::distribution::{AccountId, Signer, StreamingConfig};
 use crate::net::seats::Seats;
+use crate::net::sessions::Sessions;
 use crate::net::stages::Stages;
 use crate::origin::OriginMeter;
 
@@ -43,6 +45,8 @@ impl House {
             started: std::time::Instant::now(),
             seats: Seats::new(10, 0),
             meter: Arc::new(Meter::default()),
+            sessions: Sessions::default(),
+            observer: Arc::new(Nobody),
         });
         let meter = Arc::new(OriginMeter::default());
         let origins = Origins::new(settings.origin.tuning(), meter);

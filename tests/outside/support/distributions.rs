@@ -26,6 +26,8 @@ pub struct Config {
     pub identity: Option<String>,
     pub aliases: Vec<String>,
     pub comment: String,
+    /// Domain name of the log bucket, and the prefix there.
+    pub logging: Option<(String, String)>,
     pub enabled: bool,
     /// `self` and account numbers.
     pub signers: Vec<String>,
@@ -40,6 +42,7 @@ impl Config {
             identity: None,
             aliases: Vec::new(),
             comment: String::new(),
+            logging: None,
             enabled: true,
             signers: Vec::new(),
         }
@@ -60,6 +63,11 @@ impl Config {
         self
     }
 
+    pub fn logging(mut self, bucket: &str, prefix: &str) -> Self {
+        self.logging = Some((bucket.to_owned(), prefix.to_owned()));
+        self
+    }
+
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
@@ -70,6 +78,13 @@ impl Config {
         let identity = self.identity.as_ref();
         let identity = identity.map(|id| format!("origin-access-identity/cloudfront/{id}"));
         let names = self.aliases.iter();
+        let logging = self.logging.clone().unwrap_or_default();
+        let logging = format!(
+            "<Logging><Enabled>{}</Enabled><Bucket>{}</Bucket><Prefix>{}</Prefix></Logging>",
+            self.logging.is_some(),
+            logging.0,
+            logging.1
+        );
         let names: String = names.map(|name| format!("<CNAME>{name}</CNAME>")).collect();
         let signers = self.signers.iter();
         let signers: String = signers
@@ -79,7 +94,7 @@ impl Config {
             "<StreamingDistributionConfig><CallerReference>{}</CallerReference>\
              <S3Origin><DomainName>{}</DomainName><OriginAccessIdentity>{}</OriginAccessIdentity>\
              </S3Origin><Aliases><Quantity>{}</Quantity><Items>{names}</Items></Aliases>\
-             <Comment>{}</Comment><Logging><Enabled>false</Enabled><Bucket/><Prefix/></Logging>\
+             <Comment>{}</Comment>{logging}\
              <TrustedSigners><Enabled>{}</Enabled><Quantity>{}</Quantity><Items>{signers}</Items>\
              </TrustedSigners>\
              <PriceClass>PriceClass_All</PriceClass><Enabled>{}</Enabled>\

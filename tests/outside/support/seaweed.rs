@@ -1,5 +1,6 @@
 //! SeaweedFS as the S3 server, one for the test process: real keys, SigV4, ranges, If-Match.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -172,6 +173,24 @@ impl Seaweed {
                 .body(body)
                 .send(),
         );
+    }
+
+    /// The objects of a bucket, by key, with their bytes.
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        let work = async {
+            let listed = self.client.list_objects_v2().bucket(bucket).send().await;
+            let listed = listed.expect("a list");
+            assert_ne!(listed.is_truncated(), Some(true), "more than a page");
+            let mut all = BTreeMap::new();
+            for object in listed.contents() {
+                let key = object.key().expect("a key");
+                let got = self.client.get_object().bucket(bucket).key(key).send();
+                let body = got.await.expect("an object").body.collect().await;
+                all.insert(key.to_owned(), body.expect("a body").to_vec());
+            }
+            all
+        };
+        self.runtime.block_on(work)
     }
 
     fn run<T, E: std::fmt::Debug>(&self, what: &str, work: impl Future<Output = Result<T, E>>) {

@@ -267,6 +267,11 @@ impl Server {
         self.process.signal(Signal::TERM);
     }
 
+    /// Sends SIGHUP, as log rotation does.
+    pub fn hang_up(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
     /// Kills it at once, as kill -9 does.
     pub fn kill(&mut self) {
         self.process.signal(Signal::KILL);

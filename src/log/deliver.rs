@@ -1,0 +1,180 @@
+//! From the spool into buckets: each closed file is one object, written again until its bucket has
+//! it, and only then removed.
+//!
+//! Buckets do not wait for each other. One that fails rests for a time that doubles.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Debug;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::backoff::rest;
+use super::meter::{LogMeter, is_news};
+use super::row;
+use super::shelf::{Kept, Shelf};
+use super::spool::file;
+use crate::origin::bucket::{Bucket, WriteError};
+
+/// Buckets that are written to at once: each takes the memory of a file.
+const AT_ONCE: usize = 4;
+
+/// What an object of rows is. (CloudFront's own.)
+const CONTENT_TYPE: &str = "application/x-gzip";
+
+/// Who knows buckets by their domain names.
+pub trait Buckets: Send + Sync + Debug {
+    /// The bucket that a domain name stands for; `None` where it stands for none.
+    fn bucket(&self, domain: &str) -> Option<Arc<dyn Bucket>>;
+}
+
+/// Why a file was not delivered.
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error("{0:?} names no bucket of a configured S3 server")]
+    NoBucket(String),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What delivers.
+#[derive(Debug, Clone)]
+pub(super) struct Deliverer {
+    pub(super) directory: PathBuf,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) meter: Arc<LogMeter>,
+    pub(super) buckets: Arc<dyn Buckets>,
+}
+
+/// A bucket that failed.
+#[derive(Debug, Clone, Copy)]
+struct Resting {
+    failures: u32,
+    until: Instant,
+}
+
+impl Deliverer {
+    /// Delivers what is closed, until `stop`; then everything that can be delivered, once.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut resting: HashMap<String, Resting> = HashMap::new();
+        let mut busy: HashSet<String> = HashSet::new();
+        let mut running: FuturesUnordered<BoxFuture<'_, (String, bool)>> = FuturesUnordered::new();
+        let mut last = false;
+        loop {
+            let news = self.shelf.news();
+            let now = Instant::now();
+            let mut next = None;
+            for bucket in self.shelf.buckets() {
+                if busy.len() >= AT_ONCE {
+                    break;
+                }
+                let rests = resting.get(&bucket).map(|it| it.until);
+                if let Some(until) = rests.filter(|until| *until > now) {
+                    next = Some(next.map_or(until, |next: Instant| next.min(until)));
+                } else if busy.insert(bucket.clone()) {
+                    running.push(self.deliver(bucket).boxed());
+                }
+            }
+            if last && running.is_empty() {
+                return;
+            }
+            tokio::select! {
+                Some((bucket, well)) = running.next() => {
+                    busy.remove(&bucket);
+                    if well {
+                        resting.remove(&bucket);
+                    } else {
+                        let failures = resting.get(&bucket).map_or(0, |it| it.failures);
+                        let failures = failures.saturating_add(1);
+                        let chance = getrandom::u32().unwrap_or(u32::MAX);
+                        let until = Instant::now() + rest(failures, chance);
+                        resting.insert(bucket, Resting { failures, until });
+                    }
+                }
+                () = news => {}
+                () = until(next) => {}
+                () = stop.cancelled(), if !last => {
+                    last = true;
+                    // Each gets a last chance; one that failed has had it.
+                    resting.clear();
+                }
+            }
+        }
+    }
+
+    /// Delivers all that is closed for a bucket. Whether that went well.
+    async fn deliver(&self, bucket: String) -> (String, bool) {
+        while let Some((name, kept)) = self.shelf.take(&bucket) {
+            if let Err(error) = self.deliver_file(&name, &kept).await {
+                self.shelf.put_back(&name);
+                let failures = self.meter.failures.inc();
+                if is_news(failures, failures + 1) {
+                    let failures = failures + 1;
+                    warn!(bucket, failures, %error, "access logs cannot be delivered; they wait");
+                }
+                return (bucket, false);
+            }
+        }
+        (bucket, true)
+    }
+
+    async fn deliver_file(&self, name: &str, kept: &Kept) -> Result<(), DeliveryError> {
+        let to = &kept.to;
+        let missing = || DeliveryError::NoBucket(to.bucket.clone());
+        let bucket = self.buckets.bucket(&to.bucket).ok_or_else(missing)?;
+        let (directory, named) = (self.directory.clone(), name.to_owned());
+        let packed = tokio::task::spawn_blocking(move || pack(&directory, &named)).await;
+        let body = match packed.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(body) => body,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                debug!(name, "another server has delivered an access log");
+                self.shelf.remove(name);
+                return Ok(());
+            }
+            Err(error) => {
+                // Nobody can deliver it, and it must not stand in the way of others.
+                self.meter.lost_disk.inc_by(kept.rows);
+                warn!(name, %error, rows = kept.rows, "an access log file cannot be read");
+                self.shelf.remove(name);
+                return Ok(());
+            }
+        };
+        let key = file::object_key(&to.prefix, name);
+        bucket.put(&key, CONTENT_TYPE, body).await?;
+        debug!(key, rows = kept.rows, "delivered an access log");
+        file::remove(&self.directory, name);
+        self.shelf.remove(name);
+        self.meter.delivered.inc_by(kept.rows);
+        Ok(())
+    }
+}
+
+/// The object of a closed file. The same bytes each time.
+fn pack(directory: &Path, name: &str) -> io::Result<Bytes> {
+    let rows = file::rows(directory, name)?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(row::HEAD.as_bytes())?;
+    packed.write_all(&rows)?;
+    packed.finish().map(Bytes::from)
+}
+
+/// Waits for a time; for ever where there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! One JSON object a line for each event, with those who were refused and why: for operators without
+//! a bucket.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use tracing::warn;
+
+use super::JsonTo;
+use super::entry::Entry;
+use super::meter::{LogMeter, is_news};
+use super::queue::Queue;
+use super::row::when;
+
+/// A line.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    time: String,
+    event: &'a str,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    client_id: String,
+    client_ip: String,
+    client_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distribution: Option<&'a str>,
+    bytes: u64,
+    url: &'a str,
+    app: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    page_url: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    swf_url: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    flash_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position_ms: Option<i64>,
+}
+
+/// Writes the line of an entry, with a line feed behind it. Pure.
+pub fn write(out: &mut Vec<u8>, entry: &Entry) {
+    let (facts, item) = (&*entry.facts, entry.item.as_deref());
+    let mut time = String::new();
+    when(&mut time, entry.seconds(), "%Y-%m-%dT%H:%M:%S");
+    let since = entry.at.duration_since(std::time::UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.subsec_millis());
+    time.push_str(&format!(".{millis:03}Z"));
+    let line = Line {
+        time,
+        event: entry.kind.word(),
+        status: if entry.refused { "refused" } else { "ok" },
+        reason: entry.reason.as_deref(),
+        client_id: facts.id.to_string(),
+        client_ip: facts.peer.ip().to_canonical().to_string(),
+        client_port: facts.peer.port(),
+        distribution: facts.distribution.as_deref(),
+        bytes: entry.bytes,
+        url: &facts.tc_url,
+        app: &facts.app,
+        page_url: &facts.page_url,
+        swf_url: &facts.swf_url,
+        flash_version: &facts.flash_ver,
+        stream: item.map(|item| item.stream),
+        name: item.map(|item| &*item.name),
+        query: item.and_then(|item| item.query.as_deref()),
+        file_type: item.and_then(|item| item.extension),
+        position_ms: entry.position,
+    };
+    let before = out.len();
+    // Only what is written to can fail, and memory does not.
+    if serde_json::to_writer(&mut *out, &line).is_err() {
+        out.truncate(before);
+        return;
+    }
+    out.push(b'\n');
+}
+
+/// What writes lines. One thread has it.
+#[derive(Debug)]
+pub(super) struct Lines {
+    to: JsonTo,
+    file: Option<File>,
+    reopen: Arc<AtomicBool>,
+    meter: Arc<LogMeter>,
+}
+
+impl Lines {
+    pub(super) fn new(to: JsonTo, reopen: Arc<AtomicBool>, meter: Arc<LogMeter>) -> Self {
+        Self {
+            to,
+            file: None,
+            reopen,
+            meter,
+        }
+    }
+
+    /// Writes what the queue has until it is closed.
+    pub(super) fn run(mut self, queue: &Queue) {
+        let mut bytes = Vec::new();
+        loop {
+            let taken = queue.take(None);
+            if self.reopen.swap(false, Ordering::AcqRel) {
+                self.file = None;
+            }
+            bytes.clear();
+            taken
+                .entries
+                .iter()
+                .for_each(|entry| write(&mut bytes, entry));
+            if let Err(error) = self.put(&bytes) {
+                self.file = None;
+                let rows = taken.entries.len() as u64;
+                let before = self.meter.lost_lines.inc_by(rows);
+                if is_news(before, before + rows) {
+                    let lost = before + rows;
+                    warn!(lost, %error, "JSON lines of the access log are lost");
+                }
+            }
+            if taken.closed {
+                return;
+            }
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let path = match &self.to {
+            JsonTo::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes)?;
+                return out.flush();
+            }
+            JsonTo::File(path) => path,
+        };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(open(path)?),
+        };
+        file.write_all(bytes)
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::session::Item;
+    use crate::delivery::session::testing::facts;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_line_is_one_line_and_says_what_was_said(name in "\\PC{0,20}|[\0-\x7f]{0,20}", reason: String) {
+            let item = Item::new(3, "", &name, Some("flv"));
+            let entry = Entry {
+                item: Some(Arc::clone(&item)),
+                ..Entry::turned_away(facts(), &reason)
+            };
+            let mut out = Vec::new();
+            write(&mut out, &entry);
+            prop_assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+            let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(&line["event"], "connect");
+            prop_assert_eq!(&line["status"], "refused");
+            prop_assert_eq!(line["name"].as_str(), Some(&*item.name));
+            prop_assert_eq!(line["reason"].as_str(), Some(&*reason));
+            prop_assert_eq!(line["stream"].as_u64(), Some(3));
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let reopen = Arc::new(AtomicBool::new(false));
+        let to = JsonTo::File(path.clone());
+        let lines = Lines::new(to, Arc::clone(&reopen), Arc::default());
+        let queue = Arc::new(Queue::default());
+        let taken = Arc::clone(&queue);
+        queue.push(Arc::new(Entry::turned_away(facts(), "a")));
+        let writing = std::thread::spawn(move || lines.run(&taken));
+        let moved = folder.path().join("access.log.1");
+        while std::fs::rename(&path, &moved).is_err() {
+            std::thread::yield_now();
+        }
+        reopen.store(true, Ordering::Release);
+        queue.push(Arc::new(Entry::turned_away(facts(), "b")));
+        queue.close();
+        writing.join().unwrap();
+        let lines = |path| std::fs::read_to_string(path).unwrap().lines().count();
+        assert_eq!((lines(&moved), lines(&path)), (1, 1));
+    }
+}
