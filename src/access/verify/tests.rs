@@ -286,29 +286,33 @@ fn what_plays_is_checked_again_without_its_signature() {
     );
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    /// Anywhere in what is signed or signs it: resource, times, policy, signature, id of the key,
-    /// and the names of the parameters.
-    #[test]
-    fn one_flipped_bit_anywhere_is_refused(custom: bool, place: prop::sample::Index, bit in 0_u8..8) {
-        let query = match custom {
-            true => custom_query(&policy_of("dir/x", "")),
-            false => canned_query("dir/x"),
-        };
-        let whole = format!("dir/x?{query}");
-        prop_assert!(check(&query, &keys()).is_ok());
-        let mut bytes = whole.clone().into_bytes();
-        bytes[place.index(whole.len())] ^= 1 << bit;
-        // What is no text is no name.
-        let Ok(flipped) = String::from_utf8(bytes) else { return Ok(()) };
-        let (name, query) = flipped.split_once('?').unwrap_or((&flipped, ""));
-        let asked = Asked { name: name.to_owned(), keys: vec![name.to_owned()], ..Asked::default() };
-        let answer = verify(&asked, Some(query), &keys(), policy::at(NOW), None);
-        prop_assert!(answer.is_err(), "{flipped}");
+/// Anywhere in what is signed or signs it: resource, times, policy, signature, id of the key, and the
+/// names of the parameters. Every bit is tried.
+#[test]
+fn one_flipped_bit_anywhere_is_refused() {
+    for query in [canned_query("dir/x"), custom_query(&policy_of("dir/x", ""))] {
+        assert!(check(&query, &keys()).is_ok());
+        let whole = format!("dir/x?{query}").into_bytes();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            // What is no text is no name.
+            let Ok(flipped) = String::from_utf8(bytes) else {
+                continue;
+            };
+            let (name, query) = flipped.split_once('?').unwrap_or((&flipped, ""));
+            let asked = Asked {
+                name: name.to_owned(),
+                keys: vec![name.to_owned()],
+                ..Asked::default()
+            };
+            let answer = verify(&asked, Some(query), &keys(), policy::at(NOW), None);
+            assert!(answer.is_err(), "{flipped}");
+        }
     }
+}
 
+proptest! {
     #[test]
     fn no_query_is_a_surprise(
         query in "((Expires=17|Policy=|Signature=|Key-Pair-Id=KRSA|&)[0-9A-Za-z_~%-]{0,40}){0,6}",
