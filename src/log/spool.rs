@@ -6,7 +6,7 @@
 //! delivery that is repeated, whatever went wrong, writes the same object with the same rows.
 //!
 //! What was written survives the end of the process at once, and that of the machine within
-//! [`SYNC_EVERY`]. Sizes are bytes.
+//! `SYNC_EVERY`. Sizes are bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
