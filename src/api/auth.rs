@@ -1,7 +1,7 @@
 //! The gate: nothing behind it is reached without a valid signature.
 //!
 //! The body is read here, within bounds, because its hash is signed. Handlers get the same bytes,
-//! and the [`Caller`](super::caller::Caller) as an extension. For a key that does not exist the
+//! and the [`Caller`] as an extension. For a key that does not exist the
 //! same work is done as for one that does, so that the time taken tells nothing about which keys
 //! there are.
 

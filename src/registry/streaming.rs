@@ -74,7 +74,7 @@ pub(super) fn update(
             author.version, old.written_by
         )));
     }
-    check_surroundings(draft, author, &config, Some(&old))?;
+    check_surroundings(draft, author, &config, Some(old))?;
     let record = StreamingRecord {
         head: head::next(draft, &old.head)?,
         config,

@@ -54,10 +54,10 @@ pub enum XmlError {
     /// The name of an element is not one.
     #[error("{0}: an element's name is empty, or longer than {MAX_NAME} bytes, or not a name")]
     Name(String),
-    /// More than [`MAX_DEPTH`].
+    /// More than `MAX_DEPTH`.
     #[error("{0}: elements stand more than {MAX_DEPTH} deep in each other")]
     Depth(String),
-    /// More than [`MAX_ELEMENTS`].
+    /// More than `MAX_ELEMENTS`.
     #[error("there are more than {MAX_ELEMENTS} elements")]
     Elements,
     /// The document ends before its last element does.
