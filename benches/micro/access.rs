@@ -78,7 +78,6 @@ fn asked() -> Asked {
     Asked {
         name: "dir/film".into(),
         stem: None,
-        whole: Some("dir/film.mp4".into()),
         prefixed: Some("mp4:dir/film".into()),
         keys: keys.map(|extension| format!("dir/film{extension}")).into(),
     }

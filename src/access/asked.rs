@@ -12,8 +12,6 @@ pub struct Asked {
     pub name: String,
     /// Without the extension of a container, where it has one.
     pub stem: Option<String>,
-    /// With the extension that its container has by default, where it has none.
-    pub whole: Option<String>,
     /// With its prefix, where it has one.
     pub prefixed: Option<String>,
     /// The keys of objects that it may mean. Whichever of them exists is played, so that one that
@@ -21,7 +19,29 @@ pub struct Asked {
     pub keys: Vec<String>,
 }
 
-/// A text that may have been signed.
+/// What may have been signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What it is.
+    pub meant: Meant,
+    /// The name or key.
+    pub name: String,
+    /// Parameters behind it, where they may have been signed too; else empty.
+    pub own: String,
+}
+
+impl Candidate {
+    /// As it is signed.
+    pub fn text(&self) -> String {
+        if self.own.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}?{}", self.name, self.own)
+        }
+    }
+}
+
+/// What a text is that may have been signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meant {
     /// This name, whatever object it leads to.
@@ -33,36 +53,28 @@ pub enum Meant {
 impl Asked {
     /// What may have been signed, the likeliest first, none twice; `own`: the parameters of the name
     /// that are none of the signature. Some 25 at the most.
-    pub fn candidates(&self, own: &str, strict: bool) -> Vec<(Meant, String)> {
-        let mut all: Vec<(Meant, String)> = Vec::new();
-        let mut add = |meant, text: &str| {
-            if !all.iter().any(|(_, known)| known == text) {
-                all.push((meant, text.to_owned()));
+    pub fn candidates(&self, own: &str, strict: bool) -> Vec<Candidate> {
+        let mut all: Vec<Candidate> = Vec::new();
+        let mut add = |meant, name: &str, own: &str| {
+            if !all.iter().any(|it| it.name == name && it.own == own) {
+                all.push(Candidate {
+                    meant,
+                    name: name.to_owned(),
+                    own: own.to_owned(),
+                });
             }
         };
         let lenient = !strict;
-        let more = [&self.whole, &self.prefixed].into_iter().flatten();
-        let named: Vec<&String> = std::iter::once(&self.name)
-            .chain(&self.stem)
-            .chain(more.filter(|_| lenient))
-            .collect();
-        named.iter().for_each(|text| add(Meant::Name, text));
-        self.keys.iter().for_each(|key| add(Meant::Key, key));
-        if lenient && !own.is_empty() {
-            for text in named {
-                add(Meant::Name, &with(text, own));
-            }
-            for key in &self.keys {
-                add(Meant::Key, &with(key, own));
-            }
+        let named = [Some(&self.name), self.stem.as_ref()];
+        let prefixed = self.prefixed.as_ref().filter(|_| lenient);
+        let named: Vec<&String> = named.into_iter().chain([prefixed]).flatten().collect();
+        let with_own = lenient && !own.is_empty();
+        for own in std::iter::once("").chain(with_own.then_some(own)) {
+            named.iter().for_each(|name| add(Meant::Name, name, own));
+            self.keys.iter().for_each(|key| add(Meant::Key, key, own));
         }
         all
     }
-}
-
-/// A name with parameters.
-pub(super) fn with(name: &str, own: &str) -> String {
-    format!("{name}?{own}")
 }
 
 #[cfg(test)]
@@ -74,24 +86,22 @@ mod tests {
         let asked = Asked {
             name: "dir/x".into(),
             stem: None,
-            whole: Some("dir/x.mp4".into()),
             prefixed: Some("mp4:dir/x".into()),
             keys: vec!["dir/x".into(), "dir/x.mov".into()],
         };
         let texts = |own: &str, strict| {
             let all = asked.candidates(own, strict);
-            let shown = all.into_iter().map(|(meant, text)| match meant {
-                Meant::Name => text,
-                Meant::Key => format!("key {text}"),
+            let shown = all.into_iter().map(|it| match it.meant {
+                Meant::Name => it.text(),
+                Meant::Key => format!("key {}", it.text()),
             });
             shown.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(texts("a=1", true), "dir/x key dir/x.mov");
-        assert_eq!(texts("", false), "dir/x dir/x.mp4 mp4:dir/x key dir/x.mov");
+        assert_eq!(texts("", false), "dir/x mp4:dir/x key dir/x.mov");
         assert_eq!(
             texts("a=1", false),
-            "dir/x dir/x.mp4 mp4:dir/x key dir/x.mov \
-             dir/x?a=1 dir/x.mp4?a=1 mp4:dir/x?a=1 key dir/x.mov?a=1"
+            "dir/x mp4:dir/x key dir/x.mov dir/x?a=1 mp4:dir/x?a=1 key dir/x.mov?a=1"
         );
     }
 }

@@ -30,11 +30,22 @@ impl Resource {
         }
     }
 
-    /// Whether it stands for `text`.
-    pub fn covers(&self, text: &str) -> bool {
-        match self {
-            Self::Exact(own) => own == text,
-            Self::Pattern(pattern) => pattern.matches(text),
+    /// Whether it stands for a name with parameters, or without where `own` is empty. The parameters
+    /// must stand in it as they are: they are the viewer's to choose, and no `*` is meant to run over
+    /// them.
+    pub fn covers(&self, name: &str, own: &str) -> bool {
+        let of_name = match self {
+            _ if own.is_empty() => Some(self.as_str()),
+            _ => {
+                let rest = self.as_str().strip_suffix(own);
+                rest.and_then(|rest| rest.strip_suffix('?'))
+            }
+        };
+        match (self, of_name) {
+            (_, None) => false,
+            (Self::Exact(_), Some(exact)) => exact == name,
+            (Self::Pattern(pattern), Some(_)) if own.is_empty() => pattern.matches(name),
+            (Self::Pattern(_), Some(pattern)) => Pattern::new(pattern).matches(name),
         }
     }
 }

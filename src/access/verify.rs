@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Refusal;
-use super::asked::{Asked, Meant, with};
+use super::asked::{Asked, Candidate, Meant};
 use super::claim::{Claim, Signed};
 use super::key::SignerKey;
 use super::policy::{self, Policy};
@@ -86,22 +86,23 @@ fn canned(
     claim: &Claim,
     key: &SignerKey,
     asked: &Asked,
-    candidates: &[(Meant, String)],
+    candidates: &[Candidate],
     expires: u64,
 ) -> Result<(Policy, bool), Refusal> {
-    let signed = candidates.iter().find(|(_, candidate)| {
-        let text = policy::canned(candidate, expires);
+    let signed = candidates.iter().find(|candidate| {
+        let text = policy::canned(&candidate.text(), expires);
         key.verifies(claim.hash, text.as_bytes(), &claim.signature)
     });
-    let (meant, resource) = signed.ok_or_else(|| unsigned(claim, asked))?;
-    Ok((Policy::canned(resource, expires), *meant == Meant::Name))
+    let signed = signed.ok_or_else(|| unsigned(claim, asked))?;
+    let policy = Policy::canned(&signed.text(), expires);
+    Ok((policy, signed.meant == Meant::Name))
 }
 
 fn custom(
     claim: &Claim,
     key: &SignerKey,
     asked: &Asked,
-    candidates: &[(Meant, String)],
+    candidates: &[Candidate],
     text: &[u8],
 ) -> Result<(Policy, bool), Refusal> {
     if !key.verifies(claim.hash, text, &claim.signature) {
@@ -110,11 +111,11 @@ fn custom(
     let policy = Policy::read(text)?;
     let mut covered = candidates
         .iter()
-        .filter(|(_, candidate)| policy.resource.covers(candidate));
+        .filter(|it| policy.resource.covers(&it.name, &it.own));
     // Names come before keys.
     match covered.next() {
-        Some((meant, _)) => {
-            let named = *meant == Meant::Name || covered.any(|(meant, _)| *meant == Meant::Name);
+        Some(first) => {
+            let named = first.meant == Meant::Name || covered.any(|it| it.meant == Meant::Name);
             Ok((policy, named))
         }
         None => Err(mismatch(&policy, &asked.name)),
@@ -144,8 +145,8 @@ impl Grant {
         let resource = &self.policy.resource;
         let own = self.own.as_ref();
         let covered = self.named
-            || resource.covers(key)
-            || own.is_some_and(|own| resource.covers(&with(key, own)));
+            || resource.covers(key, "")
+            || own.is_some_and(|own| resource.covers(key, own));
         if covered {
             Ok(())
         } else {

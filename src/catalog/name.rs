@@ -164,17 +164,9 @@ impl StreamName {
     pub fn asked(&self) -> Asked {
         let container = Prefix::of_extension(&self.name);
         let stem = self.name.rsplit_once('.').filter(|_| container.is_some());
-        let extension = match self.prefix {
-            None | Some(Prefix::Flv) => FLV_EXTENSION,
-            Some(Prefix::Mp3 | Prefix::Id3) => MP3_EXTENSION,
-            Some(Prefix::Mp4) => "mp4",
-        };
         Asked {
             name: self.name.clone(),
             stem: stem.map(|(stem, _)| stem.to_owned()),
-            whole: container
-                .is_none()
-                .then(|| format!("{}.{extension}", self.name)),
             prefixed: self.prefix.map(|_| self.to_string()),
             keys: self.candidates(),
         }

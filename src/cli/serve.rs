@@ -159,6 +159,9 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// How long what is under way on other threads may take when everything has ended.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 /// Runs `streamfront serve`.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let settings = Settings::load(args.config.as_deref(), args.overrides())?;
@@ -172,13 +175,16 @@ pub(super) fn run_server(settings: Settings) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start worker threads")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = signals::listen().context("cannot listen for signals")?;
         tokio::select! {
             ended = server::run(settings, stop.soon) => Ok(ended?),
             () = stop.now.cancelled() => bail!("stopped before all plays had ended"),
         }
-    })
+    });
+    // A disk or an output that hangs may hold a thread for ever; it does not hold the end.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
 }
 
 #[cfg(test)]

@@ -258,6 +258,7 @@ impl Stream {
         if self.playing.is_none() && self.opening.is_none() {
             return;
         }
+        let changes = self.paused != pause;
         self.paused = pause;
         if pause {
             self.cut(cx);
@@ -273,26 +274,33 @@ impl Stream {
         }
         let name = self.name().to_owned();
         reply::paused(cx.server, self.id, &name, pause);
-        let item = self.item(cx.viewer);
-        let happening = if pause {
-            Happening::Pause
-        } else {
-            Happening::Unpause
-        };
-        cx.viewer.session.tell(happening(&item));
+        // What was never shown, and what is said twice, is nobody's record.
+        let shown = self.playing.as_ref().is_some_and(|it| it.entry.announced);
+        if changes && shown {
+            let item = self.item(cx.viewer);
+            let happening = if pause {
+                Happening::Pause
+            } else {
+                Happening::Unpause
+            };
+            cx.viewer.session.tell(happening(&item));
+        }
     }
 
     fn resume(&mut self, cx: &Context<'_>, time: MediaTime) {
         let Some(Playing {
             opened,
             player: Some(player),
+            play,
             ..
         }) = &mut self.playing
         else {
             return;
         };
-        // The viewer is at a time before what was sent: they threw their buffer away.
-        if time > MediaTime::ZERO && time < player.pacer.reached() && player.is_stopped() {
+        // The viewer is at a time before what was sent: they threw their buffer away. That is another
+        // place, for which a signed name must hold as for a seek; else it goes on where it stood.
+        let back = time > MediaTime::ZERO && time < player.pacer.reached() && player.is_stopped();
+        if back && cx.viewer.recheck(&play.name, opened).is_ok() {
             self.rejoining = Some(time);
             let job = job::find(cx.viewer, opened, time);
             self.job.start(job);

@@ -33,6 +33,10 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The longest file: it is compressed and sent in one piece.
 const FILE_MAX: u64 = 32 << 20;
 
+/// Rows of a file that are gathered before they are written, bytes: with them no file is longer than
+/// can be read back.
+const ROWS_MAX: usize = 1 << 20;
+
 /// Files that are open at once: descriptors are for viewers.
 const OPEN_MAX: usize = 128;
 
@@ -136,6 +140,9 @@ impl Spool {
             if let Some(open) = self.file(key, to) {
                 row::write(&mut open.rows, entry, &edge, double);
                 open.count += 1;
+                if open.rows.len() > ROWS_MAX {
+                    self.write();
+                }
             }
         }
         self.write();

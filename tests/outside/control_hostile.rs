@@ -402,12 +402,9 @@ fn who_holds_connections_holds_nobody_up_for_ever() {
 fn only_accounts_that_there_are_can_be_trusted_signers() {
     let control = tenant(8);
     let trusting = |account: &str| {
-        let none = "<Enabled>false</Enabled><Quantity>0</Quantity>";
-        let one = format!(
-            "<Enabled>true</Enabled><Quantity>1</Quantity><Items>\
-             <AwsAccountNumber>{account}</AwsAccountNumber></Items>"
-        );
-        Config::new(account, BUCKET).xml().replace(none, &one)
+        let mut config = Config::new(account, BUCKET);
+        config.signers = vec![account.to_owned()];
+        config.xml()
     };
     let made = control.call("POST", ALL, None, &trusting("000000000009"));
     assert_eq!(made.status, 201, "{}", made.text());

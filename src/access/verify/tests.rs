@@ -131,7 +131,6 @@ fn asked() -> Asked {
     Asked {
         name: "dir/x".into(),
         stem: None,
-        whole: Some("dir/x.mp4".into()),
         prefixed: Some("mp4:dir/x".into()),
         keys: ["dir/x", "dir/x.mp4", "dir/x.mov"]
             .map(str::to_owned)
@@ -319,4 +318,36 @@ proptest! {
     ) {
         prop_assert!(check(&query, &keys()).is_err());
     }
+}
+
+/// The parameters are the viewer's to choose: no wildcard runs over them.
+#[test]
+fn own_parameters_widen_no_pattern() {
+    use crate::access::pattern::Pattern;
+    use crate::access::policy::Resource;
+    let covers = |pattern: &str, name: &str, own: &str| {
+        Resource::Pattern(Pattern::new(pattern)).covers(name, own)
+    };
+    assert!(covers(
+        "users/42/*/preview.mp4",
+        "users/42/a/preview.mp4",
+        ""
+    ));
+    for own in ["x=/preview.mp4", "/preview.mp4", "a=b?c/preview.mp4"] {
+        assert!(
+            !covers("users/42/*/preview.mp4", "users/42/full/film.mp4", own),
+            "{own}"
+        );
+        assert!(
+            !covers("*/preview.mp4", "users/42/full/film.mp4", own),
+            "{own}"
+        );
+        assert!(!covers("*", "film.mp4", own), "{own}");
+    }
+    assert!(covers("dir/*?a=1", "dir/film.mp4", "a=1"));
+    assert!(!covers("dir/*?a=1", "dir/film.mp4", "a=2"));
+    assert!(
+        !covers("dir/*?a=*", "dir/film.mp4", "a=1"),
+        "as it stands there"
+    );
 }

@@ -113,8 +113,8 @@ fn canned(
 ) {
     say("kind", "canned: the policy has a fixed text".to_owned());
     say("until", until(expires));
-    for (_, candidate) in asked.candidates(&claim.own, false) {
-        let text = policy::canned(&candidate, expires);
+    for candidate in asked.candidates(&claim.own, false) {
+        let text = policy::canned(&candidate.text(), expires);
         let holds = key.map(|key| key.verifies(claim.hash, text.as_bytes(), &claim.signature));
         let mark = match holds {
             None => "",
@@ -157,13 +157,13 @@ fn custom(
     if let Some(addresses) = policy.addresses {
         say("addresses", addresses.to_string());
     }
-    for (_, candidate) in asked.candidates(&claim.own, false) {
-        let matches = if policy.resource.covers(&candidate) {
+    for candidate in asked.candidates(&claim.own, false) {
+        let matches = if policy.resource.covers(&candidate.name, &candidate.own) {
             "matches"
         } else {
             "does not match"
         };
-        let signed = policy.resource.as_str();
+        let (signed, candidate) = (policy.resource.as_str(), candidate.text());
         say("candidate", format!("{signed:?} {matches} {candidate:?}"));
     }
 }

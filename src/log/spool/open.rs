@@ -39,14 +39,17 @@ impl Open {
     ) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let name = name(distribution, seconds)?;
-        let mut file = File::options()
-            .append(true)
-            .create_new(true)
-            .open(file::path(directory, &name, OPEN))?;
-        // Another server that starts on the same directory leaves it alone.
-        file.try_lock()?;
         let head = file::head(to)?;
-        file.write_all(head.as_bytes())?;
+        let path = file::path(directory, &name, OPEN);
+        let mut file = File::options().append(true).create_new(true).open(&path)?;
+        // Another server that starts on the same directory leaves it alone.
+        let locked = file.try_lock().map_err(io::Error::from);
+        let begun = locked.and_then(|()| file.write_all(head.as_bytes()));
+        if let Err(error) = begun {
+            // Where a disk is full, names are all that would come of it.
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
         file::sync(directory);
         let now = Instant::now();
         Ok(Self {
