@@ -153,7 +153,8 @@ fn each_form_of_a_name_may_have_been_signed() {
     for (resource, plays_strictly, plays_leniently) in [
         ("dir/x", true, true),
         ("dir/x.mov", true, true),
-        ("dir/x.mp4", false, true),
+        // It would be the object that the name leads to, if there were one.
+        ("dir/x.mp4", false, false),
         ("mp4:dir/x", false, true),
         ("dir/x?own=1", false, true),
         ("dir/x.mov?own=1", false, true),
