@@ -232,6 +232,7 @@ impl Stream {
         };
         if let Err(error) = cx.viewer.recheck(&playing.play.name, &playing.opened) {
             playing.count.end((&error).into());
+            self.tell_refusal(cx, &playing.play.name, &error.to_string());
             reply::seek_refused(cx.server, self.id, &playing.play.name);
             self.close(cx);
             return;

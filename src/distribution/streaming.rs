@@ -49,7 +49,7 @@ pub struct StreamingConfig {
 }
 
 /// Where access logs go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Logging {
     /// The domain name that stands for the bucket.
     pub bucket: String,

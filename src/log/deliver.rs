@@ -1,7 +1,8 @@
 //! From the spool into buckets: each closed file is one object, written again until its bucket has
 //! it, and only then removed.
 //!
-//! Buckets do not wait for each other. One that fails rests for a time that doubles.
+//! Places, a bucket with a prefix, do not wait for each other: one may be refused where others are
+//! not. One that fails rests for a time that doubles.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
@@ -24,9 +25,10 @@ use super::meter::{LogMeter, is_news};
 use super::row;
 use super::shelf::{Kept, Shelf};
 use super::spool::file;
+use crate::distribution::streaming::Logging;
 use crate::origin::bucket::{Bucket, WriteError};
 
-/// Buckets that are written to at once: each takes the memory of a file.
+/// Places that are written to at once: each takes the memory of a file.
 const AT_ONCE: usize = 4;
 
 /// What an object of rows is. (CloudFront's own.)
@@ -56,7 +58,7 @@ pub(super) struct Deliverer {
     pub(super) buckets: Arc<dyn Buckets>,
 }
 
-/// A bucket that failed.
+/// A place that failed.
 #[derive(Debug, Clone, Copy)]
 struct Resting {
     failures: u32,
@@ -66,39 +68,39 @@ struct Resting {
 impl Deliverer {
     /// Delivers what is closed, until `stop`; then everything that can be delivered, once.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut resting: HashMap<String, Resting> = HashMap::new();
-        let mut busy: HashSet<String> = HashSet::new();
-        let mut running: FuturesUnordered<BoxFuture<'_, (String, bool)>> = FuturesUnordered::new();
+        let mut resting: HashMap<Logging, Resting> = HashMap::new();
+        let mut busy: HashSet<Logging> = HashSet::new();
+        let mut running: FuturesUnordered<BoxFuture<'_, (Logging, bool)>> = FuturesUnordered::new();
         let mut last = false;
         loop {
             let news = self.shelf.news();
             let now = Instant::now();
             let mut next = None;
-            for bucket in self.shelf.buckets() {
+            for place in self.shelf.places() {
                 if busy.len() >= AT_ONCE {
                     break;
                 }
-                let rests = resting.get(&bucket).map(|it| it.until);
+                let rests = resting.get(&place).map(|it| it.until);
                 if let Some(until) = rests.filter(|until| *until > now) {
                     next = Some(next.map_or(until, |next: Instant| next.min(until)));
-                } else if busy.insert(bucket.clone()) {
-                    running.push(self.deliver(bucket).boxed());
+                } else if busy.insert(place.clone()) {
+                    running.push(self.deliver(place).boxed());
                 }
             }
             if last && running.is_empty() {
                 return;
             }
             tokio::select! {
-                Some((bucket, well)) = running.next() => {
-                    busy.remove(&bucket);
+                Some((place, well)) = running.next() => {
+                    busy.remove(&place);
                     if well {
-                        resting.remove(&bucket);
+                        resting.remove(&place);
                     } else {
-                        let failures = resting.get(&bucket).map_or(0, |it| it.failures);
+                        let failures = resting.get(&place).map_or(0, |it| it.failures);
                         let failures = failures.saturating_add(1);
                         let chance = getrandom::u32().unwrap_or(u32::MAX);
                         let until = Instant::now() + rest(failures, chance);
-                        resting.insert(bucket, Resting { failures, until });
+                        resting.insert(place, Resting { failures, until });
                     }
                 }
                 () = news => {}
@@ -112,20 +114,21 @@ impl Deliverer {
         }
     }
 
-    /// Delivers all that is closed for a bucket. Whether that went well.
-    async fn deliver(&self, bucket: String) -> (String, bool) {
-        while let Some((name, kept)) = self.shelf.take(&bucket) {
+    /// Delivers all that is closed for a place. Whether that went well.
+    async fn deliver(&self, place: Logging) -> (Logging, bool) {
+        while let Some((name, kept)) = self.shelf.take(&place) {
             if let Err(error) = self.deliver_file(&name, &kept).await {
                 self.shelf.put_back(&name);
                 let failures = self.meter.failures.inc();
                 if is_news(failures, failures + 1) {
                     let failures = failures + 1;
-                    warn!(bucket, failures, %error, "access logs cannot be delivered; they wait");
+                    let Logging { bucket, prefix } = &place;
+                    warn!(bucket, prefix, failures, %error, "access logs cannot be delivered; they wait");
                 }
-                return (bucket, false);
+                return (place, false);
             }
         }
-        (bucket, true)
+        (place, true)
     }
 
     async fn deliver_file(&self, name: &str, kept: &Kept) -> Result<(), DeliveryError> {

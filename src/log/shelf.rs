@@ -79,22 +79,22 @@ impl Shelf {
         self.closed.notified()
     }
 
-    /// The buckets that closed files are for, each once.
-    pub(super) fn buckets(&self) -> Vec<String> {
+    /// Where closed files go, each place once.
+    pub(super) fn places(&self) -> Vec<Logging> {
         let files = self.lock();
         let closed = files.values().filter(|kept| kept.stage == Stage::Closed);
-        let mut all: Vec<String> = closed.map(|kept| kept.to.bucket.clone()).collect();
+        let mut all: Vec<Logging> = closed.map(|kept| kept.to.clone()).collect();
         all.sort_unstable();
         all.dedup();
         all
     }
 
-    /// The oldest closed file for a bucket, which is busy from now on.
-    pub(super) fn take(&self, bucket: &str) -> Option<(String, Kept)> {
+    /// The oldest closed file for a place, which is busy from now on.
+    pub(super) fn take(&self, place: &Logging) -> Option<(String, Kept)> {
         let mut files = self.lock();
         let closed = files
             .iter_mut()
-            .filter(|(_, kept)| kept.stage == Stage::Closed && kept.to.bucket == bucket);
+            .filter(|(_, kept)| kept.stage == Stage::Closed && kept.to == *place);
         let (name, kept) = closed.min_by_key(|(_, kept)| kept.since)?;
         kept.stage = Stage::Busy;
         Some((name.clone(), kept.clone()))
@@ -132,12 +132,16 @@ impl Shelf {
 mod tests {
     use super::*;
 
+    fn place(bucket: &str) -> Logging {
+        Logging {
+            bucket: bucket.into(),
+            prefix: String::new(),
+        }
+    }
+
     fn kept(bucket: &str, age: u64, stage: Stage) -> Kept {
         Kept {
-            to: Logging {
-                bucket: bucket.into(),
-                prefix: String::new(),
-            },
+            to: place(bucket),
             bytes: 10,
             rows: 1,
             since: SystemTime::now() - Duration::from_secs(age),
@@ -151,14 +155,15 @@ mod tests {
         shelf.put("a", kept("x", 5, Stage::Closed));
         shelf.put("b", kept("x", 9, Stage::Closed));
         shelf.put("c", kept("y", 99, Stage::Open));
-        assert_eq!(shelf.buckets(), ["x"]);
-        assert!(shelf.take("y").is_none());
-        assert_eq!(shelf.take("x").unwrap().0, "b");
-        assert_eq!(shelf.take("x").unwrap().0, "a");
-        assert!(shelf.take("x").is_none() && shelf.drop_oldest().is_none());
+        let (x, y) = (place("x"), place("y"));
+        assert_eq!(shelf.places(), std::slice::from_ref(&x));
+        assert!(shelf.take(&y).is_none());
+        assert_eq!(shelf.take(&x).unwrap().0, "b");
+        assert_eq!(shelf.take(&x).unwrap().0, "a");
+        assert!(shelf.take(&x).is_none() && shelf.drop_oldest().is_none());
         shelf.put_back("a");
         shelf.close("c");
-        assert_eq!(shelf.buckets(), ["x", "y"]);
+        assert_eq!(shelf.places(), [x, y]);
         assert_eq!(shelf.drop_oldest().unwrap().0, "c");
         assert!(shelf.oldest() >= Duration::from_secs(8));
         shelf.grow("a", 5, 1);
