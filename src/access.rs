@@ -1,10 +1,11 @@
 //! Who may play what. Pure.
 //!
-//! Signed names (cloudfront.md, section 3): what a name says about itself ([`claim`]) is held against
-//! the keys that count ([`signers`]), the time and the viewer's address ([`verify()`]). The policy of
-//! a name is either one of its own ([`policy`]), which is verified as it came and only then read; or
-//! the one with the fixed text, which is built again for each thing that the signer may have meant
-//! ([`asked`]). Why a name is not played is a [`Refusal`]: for the operator, never for the viewer.
+//! Signed names (cloudfront.md, section 3): what a name says about itself ([`claim`]) is held
+//! against the keys that count ([`signers`]), the time and the viewer's address ([`verify()`]). The
+//! policy of a name is either one of its own ([`policy`]), which is verified as it came and only
+//! then read; or the one with the fixed text, which is built again for each thing that the signer
+//! may have meant ([`asked`]). Why a name is not played is a [`Refusal`]: for the operator, never
+//! for the viewer.
 //!
 //! Beside it, whether a cross-domain policy admits the site that a player was loaded from.
 

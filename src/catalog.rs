@@ -22,7 +22,7 @@ pub use error::{Failure, PlayError};
 pub use freshness::Freshness;
 pub use name::StreamName;
 pub use object::{Brought, Object, ObjectKey, Stretch};
-pub use open::{CROSSDOMAIN_MAX, CrossDomain, Objects, ObjectsUse};
+pub use open::{CrossDomain, Objects, ObjectsUse};
 pub use purge::{Purge, Purged};
 pub use segment::{Segment, SegmentKey};
 

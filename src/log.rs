@@ -2,9 +2,10 @@
 //! (cloudfront.md, section 4), and as JSON lines for who has no bucket.
 //!
 //! A viewer's task only puts an entry into a bounded `queue` and goes on. One thread
-//! writes rows to files ([`spool`]): from then on a crash loses nothing. A task ([`deliver`]) puts each
-//! file that is closed into its bucket, until the bucket has it. Another thread writes JSON lines
-//! ([`json`]). Whichever of them is slow loses its own oldest entries, counted, and holds up nobody.
+//! writes rows to files ([`spool`]): from then on a crash loses nothing. A task ([`deliver`]) puts
+//! each file that is closed into its bucket, until the bucket has it. Another thread writes JSON
+//! lines ([`json`]). Whichever of them is slow loses its own oldest entries, counted, and holds up
+//! nobody.
 //!
 //! Times are of the wall clock in UTC, sizes bytes.
 

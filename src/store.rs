@@ -48,6 +48,30 @@ impl Record {
     }
 }
 
+impl From<StreamingRecord> for Record {
+    fn from(record: StreamingRecord) -> Self {
+        Self::Streaming(record)
+    }
+}
+
+impl From<IdentityRecord> for Record {
+    fn from(record: IdentityRecord) -> Self {
+        Self::Identity(record)
+    }
+}
+
+impl From<PublicKeyRecord> for Record {
+    fn from(record: PublicKeyRecord) -> Self {
+        Self::PublicKey(record)
+    }
+}
+
+impl From<KeyGroupRecord> for Record {
+    fn from(record: KeyGroupRecord) -> Self {
+        Self::KeyGroup(record)
+    }
+}
+
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the records say it")]

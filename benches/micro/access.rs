@@ -1,6 +1,6 @@
-//! What a signed name costs at a play: canned (one of the forms was signed: the first, or the last of
-//! them), custom, and refused. The peer is the one RSA verification that cannot be done without; the
-//! matcher's is the recursion that everybody writes first.
+//! What a signed name costs at a play: canned (one of the forms was signed: the first, or the last
+//! of them), custom, and refused. The peer is the one RSA verification that cannot be done without;
+//! the matcher's is the recursion that everybody writes first.
 
 use std::hint::black_box;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! Whole requests to the control API, as tools send them: TCP, signature, XML, rules, disk. Wall time
-//! of one client that waits for each answer, and of many, each on a connection of its own; the
+//! Whole requests to the control API, as tools send them: TCP, signature, XML, rules, disk. Wall
+//! time of one client that waits for each answer, and of many, each on a connection of its own; the
 //! server runs in this process, on two threads. Get is read from memory, Create waits for a flush.
 //! Peer: `/healthz` on the same port, which is HTTP and nothing else.
 

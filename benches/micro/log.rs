@@ -1,7 +1,7 @@
-//! The access log, 10,000 events a round, which is to be a second's: what each costs the thread that
-//! delivers (put into the queue), beside formatting and writing the row there and then; and what it
-//! costs the thread of the log (formatted and written to the spool), in the batches that come when
-//! it is busy, beside one by one.
+//! The access log, 10,000 events a round, which is to be a second's: what each costs the thread
+//! that delivers (put into the queue), beside formatting and writing the row there and then; and
+//! what it costs the thread of the log (formatted and written to the spool), in the batches that
+//! come when it is busy, beside one by one.
 
 use std::fs::File;
 use std::hint::black_box;

@@ -2,8 +2,8 @@
 //! (cloudfront.md, section 3.5).
 //!
 //! Lenient where real signers differ: the signs of plain base64 are read too, padding may be
-//! missing, and what an HTTP library wrote with percent signs is undone. Bits that mean nothing must
-//! be zero, so that no bit of a signature can be changed unnoticed.
+//! missing, and what an HTTP library wrote with percent signs is undone. Bits that mean nothing
+//! must be zero, so that no bit of a signature can be changed unnoticed.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -8,8 +8,8 @@ use super::alphabet;
 use super::key::Hash;
 use super::policy::LATEST;
 
-/// The longest query, bytes: a signature of 4096 bits has 684, a policy some 400. It bounds whatever
-/// is read of it: policy, signature, own parameters.
+/// The longest query, bytes: a signature of 4096 bits has 684, a policy some 400. It bounds
+/// whatever is read of it: policy, signature, own parameters.
 pub const QUERY_BYTES: usize = 4096;
 
 /// The longest id of a key, bytes. CloudFront's have 14 to 21.

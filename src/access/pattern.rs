@@ -1,10 +1,10 @@
-//! Resources of custom policies: `*` stands for any characters, none and slashes too, `?` for exactly
-//! one (cloudfront.md, section 3.3).
+//! Resources of custom policies: `*` stands for any characters, none and slashes too, `?` for
+//! exactly one (cloudfront.md, section 3.3).
 //!
 //! All places of the pattern that a text may have come to are followed at once, a bit for each, and
 //! each character moves them all on. So a match takes the characters of the text times the 64ths of
-//! those of the pattern, whatever stands in them. The policy of a name, and so its pattern, has less
-//! than [`QUERY_BYTES`](super::claim::QUERY_BYTES): 64 words at the most.
+//! those of the pattern, whatever stands in them. The policy of a name, and so its pattern, has
+//! less than [`QUERY_BYTES`](super::claim::QUERY_BYTES): 64 words at the most.
 
 use std::collections::HashMap;
 

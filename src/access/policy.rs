@@ -30,9 +30,9 @@ impl Resource {
         }
     }
 
-    /// Whether it stands for a name with parameters, or without where `own` is empty. The parameters
-    /// must stand in it as they are: they are the viewer's to choose, and no `*` is meant to run over
-    /// them.
+    /// Whether it stands for a name with parameters, or without where `own` is empty. The
+    /// parameters must stand in it as they are: they are the viewer's to choose, and no `*` is
+    /// meant to run over them.
     pub fn covers(&self, name: &str, own: &str) -> bool {
         let of_name = match self {
             _ if own.is_empty() => Some(self.as_str()),

@@ -27,8 +27,8 @@ pub enum Refusal {
         /// Whose it is.
         account: AccountId,
     },
-    /// The signature is not one of this key over this policy: a wrong key, a changed name, or, where
-    /// the name says only when it expires, another resource.
+    /// The signature is not one of this key over this policy: a wrong key, a changed name, or,
+    /// where the name says only when it expires, another resource.
     #[error("the signature is not one of {key} for {asked:?}")]
     Signature {
         /// Id of the key.

@@ -1,8 +1,8 @@
 //! Whether a name may be played (cloudfront.md, sections 3.4 to 3.6).
 //!
-//! First the key, then the signature, and only then what the policy says: before that it is nobody's
-//! word. An object that was signed, not the name that it is asked for by, is known only once the
-//! name was looked up: see [`Grant::covers`].
+//! First the key, then the signature, and only then what the policy says: before that it is
+//! nobody's word. An object that was signed, not the name that it is asked for by, is known only
+//! once the name was looked up: see [`Grant::covers`].
 //!
 //! The work is bounded by the length of a query and the number of candidates: one verification for
 //! each where the name has no policy of its own, else one.

@@ -1,7 +1,8 @@
 //! `GET /sessions?MaxItems=N&Marker=ID`: who is connected, what they play and how far they are; and
-//! `DELETE /sessions/ID`, which ends one. A caller sees the viewers of their account's distributions,
-//! the operator all; those of others are as if they did not exist. JSON, because it is no call of
-//! CloudFront's. Names and applications are shown without their queries, which may hold signatures.
+//! `DELETE /sessions/ID`, which ends one. A caller sees the viewers of their account's
+//! distributions, the operator all; those of others are as if they did not exist. JSON, because it
+//! is no call of CloudFront's. Names and applications are shown without their queries, which may
+//! hold signatures.
 //!
 //! Positions and buffers are milliseconds, sizes bytes, times in UTC.
 

@@ -3,9 +3,9 @@
 //! Pure. Players do not agree on names: ffmpeg strips `.flv` and adds `mp4:`, librtmp strips the
 //! extension, splits the address at its last slash and so puts the folder into the application
 //! name, Flash players escape the query. [`StreamName::parse`] undoes that as far as it can be
-//! known, [`StreamName::candidates`] lists what is left to try, in order. (The rules of CloudFront's
-//! streaming distributions and of the players that used them, as captured: spec/cloudfront.md,
-//! sections 1.3, 1.4 and 1.7.)
+//! known, [`StreamName::candidates`] lists what is left to try, in order. (The rules of
+//! CloudFront's streaming distributions and of the players that used them, as captured:
+//! spec/cloudfront.md, sections 1.3, 1.4 and 1.7.)
 //!
 //! A name that could point outside the bucket has no candidates; it is an error here, before any
 //! origin sees it. All lengths are in bytes.

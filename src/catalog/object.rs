@@ -314,8 +314,8 @@ fn weight(read: u64) -> usize {
 }
 
 /// What an index needs, and with it the media behind: where a read for an index goes on from the
-/// probe (a long moov box, or long metadata, before the media), the first segment stands behind that
-/// read, and would else cost a round trip of its own.
+/// probe (a long moov box, or long metadata, before the media), the first segment stands behind
+/// that read, and would else cost a round trip of its own.
 fn with_media(mut ranges: Vec<ByteRange>, fetched: &Fetched) -> Vec<ByteRange> {
     let known = fetched.missing(ByteRange::new(0, fetched.size()));
     if let Some(gap) = known

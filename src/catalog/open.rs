@@ -35,7 +35,7 @@ use crate::origin::Origin;
 mod crossdomain;
 mod known;
 
-pub use crossdomain::{CROSSDOMAIN_MAX, CrossDomain};
+pub use crossdomain::CrossDomain;
 
 /// How long a check is waited for where something is known: an origin that is far away and busy
 /// answers in less, and nobody looks at a black picture for longer without cause.

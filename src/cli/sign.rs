@@ -22,8 +22,8 @@ mod private;
 /// Sign a stream name, so that it plays from a distribution with trusted signers.
 ///
 /// What is signed is the name without its prefix (`mp4:`), as it stands in the URL, or a pattern.
-/// A policy with the fixed text is used where nothing but an end is asked for; it makes the shortest
-/// names.
+/// A policy with the fixed text is used where nothing but an end is asked for; it makes the
+/// shortest names.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     streamfront sign rtmp://films.example.com/cfx/st/mp4:dir/film.mp4 --key private.pem --key-pair-id K2JCJMDEHXQW5F --in 1h\n  \

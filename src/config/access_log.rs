@@ -81,8 +81,8 @@ impl Settings {
         }
     }
 
-    /// The bucket for logs that a domain name stands for, written with the server's own key, or with
-    /// what every AWS tool finds. `None` where the name stands for none.
+    /// The bucket for logs that a domain name stands for, written with the server's own key, or
+    /// with what every AWS tool finds. `None` where the name stands for none.
     pub fn log_bucket_of(&self, domain: &str) -> Option<S3Bucket> {
         use crate::distribution::OriginSpec;
         // No identity has the empty id, so that the key is the server's.

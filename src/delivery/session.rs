@@ -1,9 +1,9 @@
 //! One connection as the outside may know of it: who it is, what it plays, how much it was sent.
 //!
-//! A [`Session`] is written by one connection and read by others: the access log, which is told what
-//! happens ([`Observer`]), and whoever lists sessions. Bytes and positions are atomics of the
-//! session's own, stored at most once a write or wake-up; the lock is for the list of what plays and
-//! is taken when a play begins and ends. Nothing here is shared with another connection.
+//! A [`Session`] is written by one connection and read by others: the access log, which is told
+//! what happens ([`Observer`]), and whoever lists sessions. Bytes and positions are atomics of the
+//! session's own, stored at most once a write or wake-up; the lock is for the list of what plays
+//! and is taken when a play begins and ends. Nothing here is shared with another connection.
 //!
 //! Each play has one beginning and one end here, and each session one connect and one disconnect
 //! (cloudfront.md, section 4.2). Times are of the wall clock, sizes bytes.

@@ -63,8 +63,8 @@ impl Viewer {
     /// Opens the object that a stream name means.
     ///
     /// # Errors
-    /// There is none, it cannot be read, no track of it may be sent to this viewer, the distribution
-    /// is disabled, or the name is not signed as it must be.
+    /// There is none, it cannot be read, no track of it may be sent to this viewer, the
+    /// distribution is disabled, or the name is not signed as it must be.
     pub async fn open(&self, name: &str) -> Result<Opened, PlayError> {
         let terms = self.terms()?;
         // A name that cannot be a key names no object; it never reaches the origin.

@@ -1,7 +1,7 @@
 //! How a value is written in a field of the log (cloudfront.md, section 4.3). Pure.
 
-/// The characters that are written as a percent sign and two digits, beside those up to the blank and
-/// those from DEL on.
+/// The characters that are written as a percent sign and two digits, beside those up to the blank
+/// and those from DEL on.
 const ENCODED: &[u8] = b"<>\"#%{}|\\^~[]`'";
 
 /// Writes a value. `double`: the percent sign of `%22`, `%5C` and `%20` is written as `%25`, as the

@@ -1,5 +1,5 @@
-//! One JSON object a line for each event, with those who were refused and why: for operators without
-//! a bucket.
+//! One JSON object a line for each event, with those who were refused and why: for operators
+//! without a bucket.
 
 use std::fs::File;
 use std::io::{self, Write};

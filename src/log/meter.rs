@@ -26,8 +26,8 @@ pub struct LogMeter {
     pub(super) said: Gauge<u64, AtomicU64>,
 }
 
-/// Whether a count that went from `before` to `now` is news: at the first, second, fourth, eighth ...
-/// time, which is enough to be noticed and too little to flood.
+/// Whether a count that went from `before` to `now` is news: at the first, second, fourth, eighth
+/// ... time, which is enough to be noticed and too little to flood.
 pub(super) fn is_news(before: u64, now: u64) -> bool {
     now > before && before.checked_ilog2() != now.checked_ilog2()
 }

@@ -1,9 +1,10 @@
 //! Rows on the disk, until their buckets have them.
 //!
 //! One file for each distribution, destination and hour, append-only: its destination as a line of
-//! JSON, then rows. A file `NAME.open` becomes `NAME.rows` when nothing comes to it any more, and is
-//! never written again; `NAME` is `ID.YYYY-MM-DD-HH.UNIQUE`, chosen once, and the object's name too. So a
-//! delivery that is repeated, whatever went wrong, writes the same object with the same rows.
+//! JSON, then rows. A file `NAME.open` becomes `NAME.rows` when nothing comes to it any more, and
+//! is never written again; `NAME` is `ID.YYYY-MM-DD-HH.UNIQUE`, chosen once, and the object's name
+//! too. So a delivery that is repeated, whatever went wrong, writes the same object with the same
+//! rows.
 //!
 //! What was written survives the end of the process at once, and that of the machine within
 //! `SYNC_EVERY`. Sizes are bytes.
@@ -33,8 +34,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The longest file: it is compressed and sent in one piece.
 const FILE_MAX: u64 = 32 << 20;
 
-/// Rows of a file that are gathered before they are written, bytes: with them no file is longer than
-/// can be read back.
+/// Rows of a file that are gathered before they are written, bytes: with them no file is longer
+/// than can be read back.
 const ROWS_MAX: usize = 1 << 20;
 
 /// Files that are open at once: descriptors are for viewers.

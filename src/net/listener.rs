@@ -106,8 +106,8 @@ pub async fn serve(
     }
 }
 
-/// Says at the first, second, fourth, eighth ... time that viewers are closed without a word: enough
-/// to be noticed, too little to flood.
+/// Says at the first, second, fourth, eighth ... time that viewers are closed without a word:
+/// enough to be noticed, too little to flood.
 fn unheard(meter: &Meter, peer: SocketAddr, rejection: Rejection) {
     let times = meter.turned(Turned::Unheard).inc() + 1;
     if times.is_power_of_two() {

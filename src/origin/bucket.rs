@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 /// Why an object was not written. The message is one line, and never shows a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The server does not answer, or not as it should; whether the object was written is not known.
-    /// The server is to blame.
+    /// The server does not answer, or not as it should; whether the object was written is not
+    /// known. The server is to blame.
     #[error("{0}")]
     Unavailable(String),
     /// It does not take it: the bucket is gone, or the credentials do not allow it. The operator is

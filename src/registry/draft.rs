@@ -203,6 +203,12 @@ impl Draft {
     }
 }
 
+/// That a record is put in the place of what had its id, and answered.
+pub(super) fn put<T: Clone + Into<Record>>(record: T) -> (Arc<T>, Option<Change>) {
+    let change = Change::Put(Box::new(record.clone().into()));
+    (Arc::new(record), Some(change))
+}
+
 /// Whether a record counts against the quota.
 fn counts(record: &Record) -> bool {
     !matches!(record, Record::Streaming(record) if record.read_only)

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::claim::Claim;
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, put};
 use super::{Author, RegistryError, Repeat, head, limits, names};
 use crate::distribution::record::{IdentityConfig, IdentityRecord};
-use crate::store::{Change, Kind, Record};
+use crate::store::{Change, Kind};
 
 pub(super) fn create(
     draft: &Draft,
@@ -77,11 +77,6 @@ fn find<'a>(
 ) -> Result<&'a Arc<IdentityRecord>, RegistryError> {
     let found = draft.state().identity_of(&author.account, id);
     found.ok_or(RegistryError::NotFound(Kind::Identity))
-}
-
-fn put(record: IdentityRecord) -> (Arc<IdentityRecord>, Option<Change>) {
-    let change = Change::Put(Box::new(Record::Identity(record.clone())));
-    (Arc::new(record), Some(change))
 }
 
 fn check(config: &IdentityConfig) -> Result<(), RegistryError> {

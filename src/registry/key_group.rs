@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::claim::Claim;
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, put};
 use super::{Author, RegistryError, head, limits};
 use crate::distribution::record::{KeyGroupConfig, KeyGroupRecord};
-use crate::store::{Change, Kind, Record};
+use crate::store::{Change, Kind};
 
 /// Public keys in a group: CloudFront's own limit.
 const KEYS_MAX: usize = 5;
@@ -57,11 +57,6 @@ fn find<'a>(
 ) -> Result<&'a Arc<KeyGroupRecord>, RegistryError> {
     let found = draft.state().key_group_of(&author.account, id);
     found.ok_or(RegistryError::NotFound(Kind::KeyGroup))
-}
-
-fn put(record: KeyGroupRecord) -> (Arc<KeyGroupRecord>, Option<Change>) {
-    let change = Change::Put(Box::new(Record::KeyGroup(record.clone())));
-    (Arc::new(record), Some(change))
 }
 
 /// `own`: the id of what is updated.

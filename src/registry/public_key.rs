@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::claim::Claim;
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, put};
 use super::{Author, RegistryError, head, limits};
 use crate::access::SignerKey;
 use crate::distribution::record::{PublicKeyConfig, PublicKeyRecord};
-use crate::store::{Change, Kind, Record};
+use crate::store::{Change, Kind};
 
 pub(super) fn create(
     draft: &Draft,
@@ -83,9 +83,4 @@ fn find<'a>(
 ) -> Result<&'a Arc<PublicKeyRecord>, RegistryError> {
     let found = draft.state().public_key_of(&author.account, id);
     found.ok_or(RegistryError::NotFound(Kind::PublicKey))
-}
-
-fn put(record: PublicKeyRecord) -> (Arc<PublicKeyRecord>, Option<Change>) {
-    let change = Change::Put(Box::new(Record::PublicKey(record.clone())));
-    (Arc::new(record), Some(change))
 }

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claim::Claim;
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, put};
 use super::{Author, RegistryError, Repeat, Status, head, names, tagging};
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::{StreamingRecord, Tags};
 use crate::distribution::streaming::{ConfigFault, Signer};
 use crate::distribution::{AccountId, StreamingConfig};
-use crate::store::{Change, Kind, Record};
+use crate::store::{Change, Kind};
 
 /// The first version in which lists have a Quantity. Older ones cannot say all settings, so they
 /// may not overwrite what this or a later one wrote (cloudfront.md, section 5.1).
@@ -110,11 +110,6 @@ pub(super) fn changeable<'a>(
         return Err(RegistryError::ReadOnly);
     }
     Ok(record)
-}
-
-pub(super) fn put(record: StreamingRecord) -> (Arc<StreamingRecord>, Option<Change>) {
-    let change = Change::Put(Box::new(Record::Streaming(record.clone())));
-    (Arc::new(record), Some(change))
 }
 
 /// What an earlier request with the same reference made, if it was this same request.

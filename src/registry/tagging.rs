@@ -1,6 +1,6 @@
 //! Tags of streaming distributions (cloudfront.md, section 5.2). They are no part of a version.
 
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, put};
 use super::{Author, RegistryError, streaming};
 use crate::distribution::record::{StreamingRecord, Tags};
 
@@ -66,6 +66,6 @@ fn change(
     let old = streaming::changeable(draft, author, id)?;
     let mut record = StreamingRecord::clone(old);
     edit(&mut record.tags)?;
-    let (_, change) = streaming::put(record);
+    let (_, change) = put(record);
     Ok(((), change))
 }

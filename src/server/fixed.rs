@@ -5,14 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use crate::api::error::NEWEST;
 use crate::config::Settings;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::{Head, StreamingRecord, Tags};
 use crate::distribution::streaming::PriceClass;
 use crate::distribution::{AccountId, Distribution, Kind, StreamingConfig};
-
-/// The version of the API that could have written them.
-const WRITTEN_BY: &str = "2020-05-31";
 
 /// What an ETag is made of, and how many behind its `E`.
 const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -54,7 +52,7 @@ fn record(settings: &Settings, distribution: &Distribution, now: i64) -> Streami
             enabled: distribution.enabled,
         },
         tags: Tags::new(),
-        written_by: WRITTEN_BY.to_owned(),
+        written_by: NEWEST.to_owned(),
         read_only: true,
     }
 }

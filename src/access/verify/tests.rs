@@ -286,8 +286,8 @@ fn what_plays_is_checked_again_without_its_signature() {
     );
 }
 
-/// Anywhere in what is signed or signs it: resource, times, policy, signature, id of the key, and the
-/// names of the parameters. Every bit is tried.
+/// Anywhere in what is signed or signs it: resource, times, policy, signature, id of the key, and
+/// the names of the parameters. Every bit is tried.
 #[test]
 fn one_flipped_bit_anywhere_is_refused() {
     for query in [canned_query("dir/x"), custom_query(&policy_of("dir/x", ""))] {

@@ -9,23 +9,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use tokio_util::task::TaskTracker;
 
 use super::super::PlayError;
 use super::super::binding::Policy as Lookup;
 use super::super::freshness::{Declared, Freshness};
+use super::Objects;
 use super::known::REST;
-use super::{Objects, count};
 use crate::access::crossdomain::Policy;
 use crate::cache::{Memory, MemorySize, RENDERS_MAX, RenderCache, Weigh};
 use crate::origin::{Condition, ETag, Object, Origin, OriginError, Read};
 use crate::units::ByteRange;
-use tokio_util::task::TaskTracker;
 
 /// The key of a bucket's own policy.
 const KEY: &str = "crossdomain.xml";
 
 /// The largest policy that is believed, bytes: a thousand domains fit.
-pub const CROSSDOMAIN_MAX: usize = 64 * 1024;
+const CROSSDOMAIN_MAX: usize = 64 * 1024;
 
 /// Memory for the policies of all distributions: some thousand ordinary ones.
 const MEMORY: usize = 4 << 20;
@@ -96,10 +96,8 @@ impl Objects {
         let (kept, clock) = (&self.crossdomains.kept, &self.known.clock);
         let known = kept.get(&scope);
         if let Some(known) = known.as_ref().filter(|known| clock.now() < known.until) {
-            count(&self.counters.fresh);
             return Ok(known.file.clone());
         }
-        count(&self.counters.checked);
         let checks = &self.crossdomains.checks;
         checks.remove(&scope);
         let (origin, kept, place) = (Arc::clone(origin), Arc::clone(kept), scope.clone());

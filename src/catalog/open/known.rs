@@ -16,8 +16,8 @@ use crate::cache::{Memory, MemorySize};
 use crate::origin::OriginError;
 
 /// After an origin did not answer, how long what is known is served without asking it: as long as
-/// one question to an origin that hangs takes by default, so that of the viewers of a name one waits
-/// and the others do not.
+/// one question to an origin that hangs takes by default, so that of the viewers of a name one
+/// waits and the others do not.
 pub(super) const REST: Duration = Duration::from_secs(10);
 
 /// Memory for names that lead nowhere: some ten thousand ordinary ones.

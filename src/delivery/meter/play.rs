@@ -6,7 +6,8 @@ use super::{Meter, PlayEnd};
 use crate::catalog::{Failure, PlayError};
 use crate::delivery::session::{Happening, Item, Session, Showing};
 
-/// A play that began. It is counted as ended once: as it was told, or as stopped when it is dropped.
+/// A play that began. It is counted as ended once: as it was told, or as stopped when it is
+/// dropped.
 #[derive(Debug)]
 pub struct PlayCount {
     /// `None` once it has ended.

@@ -4,8 +4,8 @@ use crate::amf::{Decoder, Limits, Value};
 use crate::load::skim::Message;
 use crate::rtmp::message::{COMMAND, COMMAND_AMF3, DATA, DATA_AMF3};
 
-/// How much of a command or data message is read. One that was cut ([`super::super::skim::BODY_MAX`])
-/// counts as far as it goes.
+/// How much of a command or data message is read. One that was cut
+/// ([`super::super::skim::BODY_MAX`]) counts as far as it goes.
 const LIMITS: Limits = Limits {
     lenient: true,
     ..Limits::COMMAND

@@ -80,7 +80,8 @@ pub(crate) fn rows(directory: &Path, name: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Destination, bytes, and where in them the rows begin. What stands behind the last whole row is cut off.
+/// Destination, bytes, and where in them the rows begin. What stands behind the last whole row is
+/// cut off.
 fn read(path: &Path) -> io::Result<(Logging, Vec<u8>, usize)> {
     let mut bytes = Vec::new();
     File::open(path)?.take(READ_MAX).read_to_end(&mut bytes)?;

@@ -5,7 +5,8 @@ use std::io;
 
 use crate::log::row::when;
 
-/// Letters of the part that tells files of an hour apart, and how many (cloudfront.md, section 4.1).
+/// Letters of the part that tells files of an hour apart, and how many (cloudfront.md, section
+/// 4.1).
 const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const UNIQUE: usize = 11;
 

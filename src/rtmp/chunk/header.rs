@@ -18,9 +18,9 @@ pub struct Header {
     pub extended: Option<u32>,
 }
 
-/// The part of a header that depends on its format. `time` is in milliseconds, an absolute timestamp
-/// in type 0 and a difference in the others, and 0xFFFFFF where it is in the four bytes; `len` is
-/// bytes of payload.
+/// The part of a header that depends on its format. `time` is in milliseconds, an absolute
+/// timestamp in type 0 and a difference in the others, and 0xFFFFFF where it is in the four bytes;
+/// `len` is bytes of payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     missing_docs,

@@ -109,8 +109,8 @@ impl Client {
         })
     }
 
-    /// From here on a chunk in the middle of a message of another chunk stream fails the test: legal
-    /// RTMP, but not what this server sends (rule 1).
+    /// From here on a chunk in the middle of a message of another chunk stream fails the test:
+    /// legal RTMP, but not what this server sends (rule 1).
     pub fn expect_whole_messages(&mut self) {
         self.whole_messages = true;
     }
