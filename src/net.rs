@@ -8,4 +8,5 @@ pub mod seats;
 pub mod sessions;
 mod site;
 pub mod stages;
+pub mod transport;
 pub mod workers;

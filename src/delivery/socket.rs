@@ -50,6 +50,40 @@ pub fn send_some(stream: &TcpStream, output: &Output<'_, RunMedia>) -> io::Resul
     })
 }
 
+/// The next bytes of the output, at most so many: where they are in memory, or copied out of a
+/// segment's file into `buffer`.
+///
+/// # Errors
+/// The segment cannot be read.
+pub fn bytes_of<'a>(
+    output: &'a Output<'_, RunMedia>,
+    most: usize,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<&'a [u8]> {
+    let bytes = match output {
+        Output::Idle => &[],
+        Output::Write { bytes, .. } => *bytes,
+        Output::Media { media, range } => match media {
+            RunMedia::Copy(copy) => slice(&copy.bytes, range),
+            RunMedia::Shared(segment) => {
+                let range = places(range);
+                let end = range.end.min(range.start.saturating_add(most));
+                segment.file.read_at(range.start..end, buffer)?;
+                buffer
+            }
+        },
+    };
+    Ok(bytes.get(..most).unwrap_or(bytes))
+}
+
+/// Writes some of the bytes; answers how many the socket took.
+///
+/// # Errors
+/// As [`send_some`].
+pub fn write_some(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.try_io(Interest::WRITABLE, || write(stream, bytes, false))
+}
+
 fn send_media(stream: &TcpStream, media: &RunMedia, range: &Range<u32>) -> io::Result<usize> {
     match media {
         RunMedia::Copy(copy) => write(stream, slice(&copy.bytes, range), false),
@@ -73,9 +107,12 @@ fn send_media(stream: &TcpStream, media: &RunMedia, range: &Range<u32>) -> io::R
 }
 
 fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
-    let start = usize::try_from(range.start).unwrap_or(usize::MAX);
-    let end = usize::try_from(range.end).unwrap_or(usize::MAX);
-    bytes.get(start..end).unwrap_or_default()
+    bytes.get(places(range)).unwrap_or_default()
+}
+
+fn places(range: &Range<u32>) -> Range<usize> {
+    let place = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    place(range.start)..place(range.end)
 }
 
 fn write(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {

@@ -12,11 +12,11 @@ mod streams;
 mod wait;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
-use tokio::net::TcpStream;
 use tracing::{debug, info};
 
 pub use self::rules::Rules;
@@ -29,13 +29,13 @@ use super::listener::Shared;
 use super::seats::Place;
 use super::site::Check;
 use super::stages::Stage;
+use super::transport::Transport;
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Job, Opened};
 use crate::delivery::media::RunMedia;
 use crate::delivery::pacer::DEFAULT_BUFFER;
 use crate::delivery::sender::{MAX_CONTROL, Output, Sender};
 use crate::delivery::session::ClientId;
-use crate::delivery::socket;
 use crate::delivery::stream::{Context, Step, Stream};
 use crate::delivery::viewer::Viewer;
 use crate::rtmp::handshake::Seed;
@@ -91,7 +91,9 @@ type Length = BoxFuture<'static, (f64, Result<Opened, PlayError>)>;
 
 /// One connection of one viewer.
 pub struct Connection<'a> {
-    socket: &'a TcpStream,
+    transport: Transport,
+    /// The viewer's address.
+    peer: SocketAddr,
     shared: &'a Shared,
     server: Server,
     id: ClientId,
@@ -113,8 +115,10 @@ pub struct Connection<'a> {
     started: Instant,
     /// When the viewer last said something, or a stream last ended.
     heard: Instant,
-    /// Since when the viewer has taken no byte of what there is to send.
+    /// Since when the transport has taken no byte of what there is to send.
     blocked: Option<Instant>,
+    /// Since when the transport holds the last of what there was to send. Nobody is behind by that.
+    unflushed: Option<Instant>,
     /// Whether the kernel holds few unsent bytes for this viewer (rule 5).
     shallow: bool,
     account: Account,
@@ -126,7 +130,8 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// The system has no random bytes.
     pub fn new(
-        socket: &'a TcpStream,
+        transport: Transport,
+        peer: SocketAddr,
         shared: &'a Shared,
         refusal: Option<Rejection>,
     ) -> Result<Box<Self>, getrandom::Error> {
@@ -135,7 +140,8 @@ impl<'a> Connection<'a> {
         getrandom::fill(&mut id)?;
         let now = Instant::now();
         Ok(Box::new(Self {
-            socket,
+            transport,
+            peer,
             shared,
             server: Server::new(shared.rules.limits, Seed(seed)),
             id: ClientId(id),
@@ -152,6 +158,7 @@ impl<'a> Connection<'a> {
             started: now,
             heard: now,
             blocked: None,
+            unflushed: None,
             shallow: false,
             account: Account::new(&shared.meter, refusal, now),
         }))
@@ -176,18 +183,23 @@ impl<'a> Connection<'a> {
             }
             _ => debug!(sent, "{end}"),
         }
-        let (socket, shared) = (self.socket, self.shared);
+        let shared = self.shared;
         let limit = match end {
             End::Rejected(_) | End::Disabled | End::Ended => LINGER,
             End::Drained if self.streams.is_empty() => LINGER,
             End::Drained => LAST_BYTES,
             _ => return,
         };
-        drop(self);
+        let transport = self.into_transport();
         tokio::select! {
-            () = linger(socket, limit) => {}
+            () = linger(transport, limit) => {}
             () = shared.stages.reached(Stage::Stopping) => {}
         }
+    }
+
+    /// Gives up everything else.
+    fn into_transport(self: Box<Self>) -> Transport {
+        self.transport
     }
 
     async fn serve(&mut self) -> Result<(), End> {
@@ -206,17 +218,18 @@ impl<'a> Connection<'a> {
             if wake == Some(now) {
                 tokio::task::yield_now().await;
             }
-            if let Some(word) = self.rejected.filter(|_| self.sender.is_idle()) {
+            let all_sent = self.sender.is_idle() && !blocked;
+            if let Some(word) = self.rejected.filter(|_| all_sent) {
                 return Err(End::Rejected(word));
             }
-            if let Some(word) = self.leaving.filter(|_| self.sender.is_idle()) {
+            if let Some(word) = self.leaving.filter(|_| all_sent) {
                 return Err(if word == ENDED {
                     End::Ended
                 } else {
                     End::Disabled
                 });
             }
-            if stage == Stage::Draining && self.is_done() {
+            if stage == Stage::Draining && all_sent && self.is_done() {
                 return Err(End::Drained);
             }
             if !blocked && self.has_room() && self.server.has_event() {
@@ -276,11 +289,10 @@ impl<'a> Connection<'a> {
     /// Reads what is there. The kernel's buffer is the only one that a viewer can fill.
     fn read(&mut self) -> Result<(), End> {
         let mut buffer = [0; READ_BYTES];
-        match self.socket.try_read(&mut buffer) {
+        match self.transport.try_read(&mut buffer) {
             Ok(0) => Err(End::Closed),
             Ok(n) => {
                 self.heard = Instant::now();
-                socket::acknowledge_at_once(self.socket);
                 self.server.input(buffer.get(..n).unwrap_or_default())?;
                 Ok(())
             }
@@ -374,16 +386,15 @@ impl<'a> Connection<'a> {
             let output = self.sender.next();
             if matches!(output, Output::Idle) {
                 self.blocked = None;
-                return Ok(Standstill {
-                    blocked: false,
-                    wake,
-                });
+                let blocked = self.flush(now)?;
+                return Ok(Standstill { blocked, wake });
             }
             let media = matches!(output, Output::Media { .. });
-            match socket::send_some(self.socket, &output) {
+            match self.transport.send_some(&output) {
                 Ok(sent) => {
                     self.took(media, sent, now);
                     self.sender.sent(sent);
+                    self.unflushed = None;
                     if let Some(since) = self.blocked.take() {
                         let time = now.saturating_duration_since(since);
                         self.streams
@@ -414,6 +425,21 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Lets go of what the transport has taken; answers whether some of it has to wait.
+    fn flush(&mut self, now: Instant) -> Result<bool, End> {
+        match self.transport.try_flush() {
+            Ok(()) => {
+                self.unflushed = None;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.unflushed.get_or_insert(now);
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Keeps what waits in the kernel small for those who are paced, so that a seek is not behind
     /// it; for those who take what comes it would only cost wake-ups (benches/RESULTS.md).
     fn bound_unsent(&mut self) {
@@ -423,7 +449,7 @@ impl<'a> Connection<'a> {
             .any(|stream| stream.is_active() && stream.is_paced());
         if shallow != self.shallow {
             self.shallow = shallow;
-            socket::bound_unsent(self.socket, shallow);
+            self.transport.bound_unsent(shallow);
         }
     }
 
@@ -439,7 +465,7 @@ impl<'a> Connection<'a> {
         let rules = &self.shared.rules;
         let (since, limit, end): (_, _, fn(Duration) -> End) = if !self.server.is_connected() {
             (self.started, rules.handshake_timeout, End::NoConnect)
-        } else if let Some(blocked) = self.blocked {
+        } else if let Some(blocked) = self.blocked.or(self.unflushed) {
             (blocked, rules.stall_timeout, End::Stalled)
         } else {
             // A paused viewer may stay; TCP keepalive tells when they are gone.
@@ -454,6 +480,6 @@ impl<'a> Connection<'a> {
 
     /// Whether nothing is under way that a draining server waits for.
     fn is_done(&self) -> bool {
-        self.sender.is_idle() && self.streams.iter().all(|stream| !stream.is_active())
+        self.streams.iter().all(|stream| !stream.is_active())
     }
 }

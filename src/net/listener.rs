@@ -15,6 +15,7 @@ use super::routes::Routes;
 use super::seats::{Seat, Seats};
 use super::sessions::Sessions;
 use super::stages::{Stage, Stages};
+use super::transport::Transport;
 use super::workers::{Assigned, Workers};
 use crate::delivery::meter::{Meter, Turned};
 use crate::delivery::session::Observer;
@@ -89,7 +90,7 @@ pub async fn serve(
                         else {
                             continue;
                         };
-                        tasks.spawn_on(run(stream, open, assigned).instrument(span), worker);
+                        tasks.spawn_on(run(stream, peer, open, assigned).instrument(span), worker);
                     }
                     Err(rejection) => unheard(&shared.meter, peer, rejection),
                 }
@@ -116,13 +117,18 @@ fn unheard(meter: &Meter, peer: SocketAddr, rejection: Rejection) {
     }
 }
 
-async fn run(stream: std::net::TcpStream, open: Open, _assigned: Assigned) {
+async fn run(stream: std::net::TcpStream, peer: SocketAddr, open: Open, _assigned: Assigned) {
     debug!("accepted");
     let stream = match prepare(stream) {
         Ok(stream) => stream,
         Err(error) => return debug!(%error, "the viewer left at once"),
     };
-    match Connection::new(&stream, &open.shared, open.seat.refusal) {
+    match Connection::new(
+        Transport::Plain(stream),
+        peer,
+        &open.shared,
+        open.seat.refusal,
+    ) {
         Ok(connection) => connection.run().await,
         Err(error) => warn!(%error, "no random bytes for the handshake"),
     }

@@ -1,6 +1,5 @@
 //! What a viewer asks of a connection, and which of its streams it is for.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,7 +77,7 @@ impl Connection<'_> {
 
     fn connect(&mut self, connect: &Connect) {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
-        let facts = Facts::new(self.id, self.peer(), connect);
+        let facts = Facts::new(self.id, self.peer, connect);
         let (routes, shared) = (&self.shared.routes, self.shared);
         let admit = |()| routes.admit(connect, &shared.meter, &facts, &shared.observer);
         match refusal.and_then(admit) {
@@ -160,12 +159,6 @@ impl Connection<'_> {
             viewer.session.tell(Happening::Refused(&item, reason));
         }
         false
-    }
-
-    /// The viewer's address; none of its own once they have left.
-    fn peer(&self) -> SocketAddr {
-        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        self.socket.peer_addr().unwrap_or(unknown)
     }
 
     /// Calls a command of a stream. A stream comes into being with its first command; the protocol

@@ -1,12 +1,12 @@
 //! Why and how a connection ends.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::TcpStream;
-
 use super::READ_BYTES;
+use crate::net::transport::Transport;
 use crate::rtmp::server::Violation;
 
 /// How long a refused viewer, one who is sent away, or one who plays nothing when
@@ -45,23 +45,23 @@ pub(super) enum End {
 }
 
 /// Gives a viewer time to read what was sent last: a reset must not overtake it.
-pub(super) async fn linger(socket: &TcpStream, limit: Duration) {
-    // Where this fails the viewer is gone, and reading says so.
-    let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
-    let drained = async {
-        while socket.readable().await.is_ok() {
-            if has_ended(socket) {
-                return;
+pub(super) async fn linger(mut transport: Transport, limit: Duration) {
+    transport.close();
+    let drained = poll_fn(|cx| {
+        while ready!(transport.poll_readable(cx)).is_ok() {
+            if has_ended(&mut transport) {
+                break;
             }
         }
-    };
+        Poll::Ready(())
+    });
     let _ = tokio::time::timeout(limit, drained).await;
 }
 
 // A function of its own, so that the buffer is no part of every connection's task.
-fn has_ended(socket: &TcpStream) -> bool {
+fn has_ended(transport: &mut Transport) -> bool {
     let mut buffer = [0; READ_BYTES];
-    match socket.try_read(&mut buffer) {
+    match transport.try_read(&mut buffer) {
         Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         Ok(read) => read == 0,
     }

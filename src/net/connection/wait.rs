@@ -107,10 +107,10 @@ impl Connection<'_> {
             if let Poll::Ready(woken) = self.poll_jobs(cx) {
                 return Poll::Ready(Ok(woken));
             }
-            if may_read && let Poll::Ready(readable) = self.socket.poll_read_ready(cx) {
+            if may_read && let Poll::Ready(readable) = self.transport.poll_readable(cx) {
                 return Poll::Ready(readable.map(|()| Woken::Readable));
             }
-            if blocked && let Poll::Ready(writable) = self.socket.poll_write_ready(cx) {
+            if blocked && let Poll::Ready(writable) = self.transport.poll_writable(cx) {
                 return Poll::Ready(writable.map(|()| Woken::Other));
             }
             ready!(alarm.as_mut().poll(cx, until));
