@@ -18,7 +18,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::port::{self, Bounds};
+use crate::http::port::{self, Bounds, Port};
 use crate::registry::Registry;
 
 mod auth;
@@ -112,7 +112,8 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken)
         max_connections: MAX_CONNECTIONS,
     };
     let tls = api.tls.clone();
-    port::serve(listener, router(api), bounds, tls, shutdown).await;
+    let port = Port::new(router(api), bounds, shutdown);
+    port.accept(listener, tls).await;
 }
 
 fn router(api: Api) -> Router {

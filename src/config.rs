@@ -23,6 +23,7 @@ mod api;
 mod entry;
 mod error;
 mod limits;
+mod listen;
 pub mod quantity;
 pub mod s3;
 
@@ -31,6 +32,7 @@ pub use access_log::AccessLog;
 pub use api::{Api, ID_VARIABLE, SECRET_VARIABLE};
 pub use error::ConfigError;
 pub use limits::Limits;
+pub use listen::Listen;
 
 use access::SignerEntry;
 use entry::Entry;
@@ -95,7 +97,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct Rtmp {
     /// Where players connect.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// To whom codecs are sent that classic RTMP does not have.
     pub enhanced: Enhanced,
 }
@@ -117,7 +119,7 @@ pub enum Enhanced {
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where browsers connect.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// Which crossdomain.xml is served.
     pub crossdomain: CrossDomain,
     /// For the head of a request to arrive, and between two requests.
@@ -263,7 +265,7 @@ impl Default for Settings {
 impl Default for Rtmp {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1935)),
+            listen: Listen::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1935))),
             // ffmpeg and mpv play these codecs without announcing them.
             enhanced: Enhanced::Always,
         }
@@ -273,7 +275,7 @@ impl Default for Rtmp {
 impl Default for Http {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            listen: Listen::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))),
             crossdomain: CrossDomain::Bucket,
             // A head is one packet; more time only helps those who hold connections open.
             header_timeout: Duration::from_secs(10),
@@ -355,8 +357,8 @@ pub struct Overrides {
     pub drain_limit: Option<Duration>,
     pub domain_suffix: Option<String>,
     pub default_distribution: Option<String>,
-    pub rtmp_listen: Option<SocketAddr>,
-    pub http_listen: Option<SocketAddr>,
+    pub rtmp_listen: Option<Listen>,
+    pub http_listen: Option<Listen>,
     pub api_listen: Option<SocketAddr>,
     pub cache_memory: Option<u64>,
     pub cache_disk: Option<u64>,
@@ -652,12 +654,12 @@ mod tests {
     fn flags_win_over_the_file() {
         let file = "data_dir = '/file'\n[rtmp]\nlisten = '127.0.0.1:1'\n[log]\nlevel = 'warn'\n";
         let flags = Overrides {
-            rtmp_listen: Some("127.0.0.1:2".parse().unwrap()),
+            rtmp_listen: Some(SocketAddr::from(([127, 0, 0, 1], 2)).into()),
             rust_log: Some("trace".into()),
             ..bucket()
         };
         let settings = load(file, flags.clone()).unwrap();
-        assert_eq!(settings.rtmp.listen.port(), 2);
+        assert_eq!(settings.rtmp.listen.first().port(), 2);
         assert_eq!(settings.data_dir, PathBuf::from("/file"));
         assert_eq!(settings.log.filter.as_deref(), Some("trace"));
         let flags = Overrides {

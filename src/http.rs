@@ -1,10 +1,12 @@
 //! The public HTTP port: `crossdomain.xml` and `/healthz`; everything else is not found.
 //!
+//! Connections come from whoever accepts them ([`HttpDoor`]): HTTP and RTMP share their ports.
 //! Which bucket a request is for is told by its Host header, through [`Policies`]. How connections
 //! are bounded is the business of [`port`]. `/fcs/ident2` and its like, which Flash players ask for
 //! before they tunnel, get a 404 and keep the connection (cloudfront.md 1.1).
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,10 +15,10 @@ use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::port::Bounds;
+use self::port::{Bounds, Port};
+use crate::net::doors::{HttpDoor, Stream};
 
 mod crossdomain;
 pub mod port;
@@ -55,10 +57,27 @@ pub struct Site {
     pub bounds: Bounds,
 }
 
-/// Serves `site` on `listener` until `shutdown` is cancelled, then lets running requests end.
-pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
-    let bounds = site.bounds;
-    port::serve(listener, router(site), bounds, None, shutdown).await;
+/// The public port: it serves the connections that others accepted.
+#[derive(Debug)]
+pub struct Web(Port);
+
+impl Web {
+    /// Serves `site` until `shutdown` is cancelled.
+    pub fn new(site: Site, shutdown: CancellationToken) -> Self {
+        let bounds = site.bounds;
+        Self(Port::new(router(site), bounds, shutdown))
+    }
+
+    /// Waits for running requests to end, after the shutdown.
+    pub async fn finish(&self) {
+        self.0.finish().await;
+    }
+}
+
+impl HttpDoor for Web {
+    fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.0.take(stream, peer).await })
+    }
 }
 
 fn router(site: Site) -> Router {
@@ -75,12 +94,11 @@ async fn health(State(site): State<Arc<Site>>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::sync::Mutex;
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::port::{LONGEST_LIFE, MAX_HEAD, MAX_HEADERS};
     use super::*;
@@ -131,9 +149,22 @@ mod tests {
             address,
             bucket,
             draining,
-            server: tokio::spawn(serve(listener, site, shutdown.clone())),
+            server: tokio::spawn(accept(listener, site, shutdown.clone())),
             shutdown,
         }
+    }
+
+    /// What `net` does with connections that speak HTTP.
+    async fn accept(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+        let web = Arc::new(Web::new(site, shutdown.clone()));
+        let accepting = async {
+            loop {
+                let (stream, peer) = listener.accept().await.unwrap();
+                tokio::spawn(Arc::clone(&web).serve(Box::new(stream), peer));
+            }
+        };
+        shutdown.run_until_cancelled(accepting).await;
+        web.finish().await;
     }
 
     async fn send(address: SocketAddr, request: &str) -> String {

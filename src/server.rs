@@ -19,8 +19,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -34,17 +36,20 @@ use crate::amf;
 use crate::api::{self, Api, Players, TlsError};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::{Objects, Segment, SegmentCache};
-use crate::config::{CrossDomain, Enhanced, Settings};
+use crate::config::{CrossDomain, Enhanced, Listen, Settings};
 use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::http::port::Bounds;
-use crate::http::{self, Site};
+use crate::http::{Site, Web};
 use crate::net::connection::Rules;
-use crate::net::listener::{self, Shared};
+use crate::net::doors::Doors;
+use crate::net::frequency::Frequency;
+use crate::net::listener;
 use crate::net::routes::Routes;
 use crate::net::seats::{REFUSALS_MAX, Seats};
 use crate::net::sessions::Sessions;
+use crate::net::shared::Shared;
 use crate::net::stages::{Stage, Stages};
 use crate::net::workers::Workers;
 use crate::origin::{ConnectError, OriginMeter, Origins};
@@ -103,9 +108,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let files = settings.api.tls();
     let tls = files.map(|(certificate, key)| api::tls::load(certificate, key));
     let tls = tls.transpose()?;
-    let rtmp = listen("RTMP", settings.rtmp.listen)?;
-    let http = listen("HTTP", settings.http.listen)?;
-    let api = listen("the API", settings.api.listen)?;
+    let rtmp = listen_on("RTMP", &settings.rtmp.listen)?;
+    let http = listen_on("HTTP", &settings.http.listen)?;
+    let api = listen("the API", settings.api.listen, false)?;
     let tasks = TaskTracker::new();
     let limit = descriptors::raise_descriptor_limit();
     let disk = disk(&settings).await;
@@ -129,6 +134,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             max_connections(&settings, limit),
             limits.max_connections_per_address.into(),
         ),
+        arrivals: Frequency::new(limits.max_arrivals_per_address),
+        handshakes: Frequency::new(limits.max_handshakes_per_address),
         meter: Arc::clone(&meter),
         sessions: Sessions::default(),
         observer: Arc::clone(access_log.log()) as _,
@@ -160,7 +167,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             registry: registry.clone(),
         }),
         players: Players {
-            port: settings.rtmp.listen.port(),
+            port: settings.rtmp.listen.first().port(),
             app: settings.apps.first().cloned().unwrap_or_default(),
         },
         keys: settings.api.keys.iter().cloned().collect(),
@@ -169,29 +176,28 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         draining: shutdown.clone(),
     };
     let site = site(&settings, &shared, &shutdown);
-    let addresses = [&rtmp, &http, &api].map(address_of);
+    let addresses = [&rtmp[..], &http, std::slice::from_ref(&api)].map(addresses_of);
     let http_stop = CancellationToken::new();
-    let http = tokio::spawn(http::serve(http, site, http_stop.clone()));
+    let web = Arc::new(Web::new(site, http_stop.clone()));
     let api = tokio::spawn(api::serve(api, tools, http_stop.clone()));
-    let viewers = TaskTracker::new();
-    let workers = Arc::new(Workers::start(None).map_err(ServerError::Workers)?);
-    let accepting = listener::serve(
-        rtmp,
-        Arc::clone(&shared),
-        Arc::clone(&workers),
-        viewers.clone(),
-    );
-    let accepting = tokio::spawn(accepting);
+    let doors = Arc::new(Doors {
+        shared: Arc::clone(&shared),
+        workers: Arc::new(Workers::start(None).map_err(ServerError::Workers)?),
+        viewers: TaskTracker::new(),
+        http: Arc::clone(&web) as _,
+    });
+    let accepting = accept(rtmp, &doors, Stage::Draining);
+    // Load balancers ask there whether the server drains.
+    accept(http, &doors, Stage::Stopping).detach_all();
     ready(addresses);
 
     shutdown.cancelled().await;
     shared.stages.advance(Stage::Draining);
-    // Neither can fail but by a panic, which was logged.
-    let _ = accepting.await;
-    drain(&shared, &viewers, settings.drain_limit).await;
+    accepting.join_all().await;
+    drain(&shared, &doors.viewers, settings.drain_limit).await;
     http_stop.cancel();
-    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(http, api) }).await;
-    drop((workers, following, registry, reopening));
+    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(web.finish(), api) }).await;
+    drop((doors, following, registry, reopening));
     access_log.close().await;
     if let Some(disk) = disk {
         disk.close().await;
@@ -218,19 +224,43 @@ fn say_who_may_call(settings: &Settings) {
     }
 }
 
-fn listen(purpose: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    bind(address).map_err(|cause| ServerError::Listen {
+/// Accepts on all of these until the server has reached that stage.
+fn accept(listeners: Vec<TcpListener>, doors: &Arc<Doors>, until: Stage) -> JoinSet<()> {
+    let accepting = |listener| listener::serve(listener, Arc::clone(doors), until);
+    listeners.into_iter().map(accepting).collect()
+}
+
+fn listen_on(purpose: &'static str, on: &Listen) -> Result<Vec<TcpListener>, ServerError> {
+    let shared = |one: SocketAddr| {
+        let mut others = on.iter();
+        others.any(|other| other.is_ipv4() && other.port() == one.port())
+    };
+    let listen = |address| listen(purpose, address, shared(address));
+    on.iter().map(listen).collect()
+}
+
+/// `shared`: whether the port has a listener of its own for IPv4.
+fn listen(
+    purpose: &'static str,
+    address: SocketAddr,
+    shared: bool,
+) -> Result<TcpListener, ServerError> {
+    bind(address, shared).map_err(|cause| ServerError::Listen {
         purpose,
         address,
         cause,
     })
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
+    if address.is_ipv6() {
+        // [::] is every address, IPv4 included, whatever the system's own setting.
+        SockRef::from(&socket).set_only_v6(shared)?;
+    }
     // A server that is started again need not wait for the connections of the one before.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -247,10 +277,13 @@ fn ready([rtmp, http, api]: [String; 3]) {
     );
 }
 
-fn address_of(listener: &TcpListener) -> String {
-    listener
-        .local_addr()
-        .map_or_else(|_| "?".to_owned(), |address| address.to_string())
+fn addresses_of(listeners: &[TcpListener]) -> String {
+    let address = |listener: &TcpListener| match listener.local_addr() {
+        Ok(address) => address.to_string(),
+        Err(_) => "?".to_owned(),
+    };
+    let addresses: Vec<_> = listeners.iter().map(address).collect();
+    addresses.join(" and ")
 }
 
 async fn drain(shared: &Shared, viewers: &TaskTracker, limit: Duration) {

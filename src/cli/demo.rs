@@ -68,8 +68,8 @@ fn overrides(args: &Args, workspace: &Path, bucket: &Path) -> Overrides {
     Overrides {
         bucket: Some(bucket.display().to_string()),
         data_dir: Some(workspace.join("data")),
-        rtmp_listen: Some(args.rtmp),
-        http_listen: Some(args.http),
+        rtmp_listen: Some(args.rtmp.into()),
+        http_listen: Some(args.http.into()),
         api_listen: Some(args.api),
         log_level: Some(args.log_level),
         log_format: Some(args.log_format),

@@ -10,7 +10,7 @@ use clap::builder::BoolishValueParser;
 use super::signals;
 use crate::api::Secret;
 use crate::config::{
-    ID_VARIABLE, LogFormat, LogLevel, Overrides, SECRET_VARIABLE, Settings, quantity,
+    ID_VARIABLE, Listen, LogFormat, LogLevel, Overrides, SECRET_VARIABLE, Settings, quantity,
 };
 use crate::{server, telemetry};
 
@@ -38,13 +38,26 @@ pub(super) struct Args {
     #[arg(short, long, env = "STREAMFRONT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Where players connect [default: 0.0.0.0:1935].
-    #[arg(long, env = "STREAMFRONT_RTMP", value_name = "ADDR:PORT")]
-    rtmp: Option<SocketAddr>,
+    /// Where players connect, repeated or with commas [default: 0.0.0.0:1935].
+    #[arg(
+        long,
+        env = "STREAMFRONT_RTMP",
+        value_name = "ADDR:PORT",
+        value_delimiter = ','
+    )]
+    rtmp: Option<Vec<SocketAddr>>,
 
-    /// Where browsers connect: crossdomain.xml, /healthz [default: 0.0.0.0:8080].
-    #[arg(long, env = "STREAMFRONT_HTTP", value_name = "ADDR:PORT")]
-    http: Option<SocketAddr>,
+    /// Where browsers and tunnels connect, repeated or with commas [default: 0.0.0.0:8080].
+    ///
+    /// RTMP in all its forms and HTTP are answered on both; this one goes on while the server
+    /// drains.
+    #[arg(
+        long,
+        env = "STREAMFRONT_HTTP",
+        value_name = "ADDR:PORT",
+        value_delimiter = ','
+    )]
+    http: Option<Vec<SocketAddr>>,
 
     /// Where tools connect [default: 127.0.0.1:8081].
     #[arg(long, env = "STREAMFRONT_API", value_name = "ADDR:PORT")]
@@ -137,8 +150,8 @@ impl Args {
             drain_limit: self.drain_limit,
             domain_suffix: self.domain_suffix.clone(),
             default_distribution: self.default_distribution.clone(),
-            rtmp_listen: self.rtmp,
-            http_listen: self.http,
+            rtmp_listen: self.rtmp.clone().and_then(Listen::on),
+            http_listen: self.http.clone().and_then(Listen::on),
             api_listen: self.api,
             cache_memory: self.cache_memory,
             cache_disk: self.cache_disk,
@@ -231,8 +244,8 @@ mod tests {
             drain_limit: Some(Duration::from_secs(5)),
             domain_suffix: Some("x.y".into()),
             default_distribution: Some("E1".into()),
-            rtmp_listen: Some("127.0.0.1:1".parse().unwrap()),
-            http_listen: Some("[::1]:2".parse().unwrap()),
+            rtmp_listen: Listen::on(vec!["127.0.0.1:1".parse().unwrap()]),
+            http_listen: Listen::on(vec!["[::1]:2".parse().unwrap()]),
             api_listen: Some("127.0.0.1:3".parse().unwrap()),
             cache_memory: Some(64 << 20),
             cache_disk: Some(2 << 30),

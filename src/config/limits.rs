@@ -15,6 +15,10 @@ pub struct Limits {
     pub max_connections: u32,
     /// Of these, from one address (an IPv4 address, or 64 bits of IPv6); 0: no limit.
     pub max_connections_per_address: u32,
+    /// New connections a second from one address, in bursts of five seconds' worth; 0: no limit.
+    pub max_arrivals_per_address: u32,
+    /// Of these, such as need public keys (TLS, RTMPE); 0: no limit.
+    pub max_handshakes_per_address: u32,
     /// Of these, to one distribution that does not say otherwise itself; 0: no limit.
     pub max_connections_per_distribution: u32,
     /// Bytes a second that one viewer is sent at the most, where its distribution does not say
@@ -54,6 +58,9 @@ impl Default for Limits {
             // balancer that all viewers come through: a number that is right for the one turns away
             // the audience of the other, and only the operator knows which it is.
             max_connections_per_address: 0,
+            // None, both, for the same reason.
+            max_arrivals_per_address: 0,
+            max_handshakes_per_address: 0,
             // None: a server mostly has one, and `max_connections` holds for it.
             max_connections_per_distribution: 0,
             // None: plays are paced already.

@@ -52,38 +52,105 @@ pub struct Bounds {
     pub max_connections: u32,
 }
 
-/// Serves `router` on `listener` until `shutdown` is cancelled, then lets running requests end;
-/// with `tls` by TLS and nothing else.
-pub async fn serve(
-    listener: TcpListener,
+/// A port, and what its connections share.
+#[derive(Debug)]
+pub struct Port {
     router: Router,
-    bounds: Bounds,
-    tls: Option<Arc<ServerConfig>>,
+    header_timeout: Duration,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
     shutdown: CancellationToken,
-) {
-    let slots = Arc::new(Semaphore::new(
-        usize::try_from(bounds.max_connections)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS),
-    ));
-    let tasks = TaskTracker::new();
-    let tls = tls.map(TlsAcceptor::from);
-    while let Some((socket, peer, slot)) = next(&listener, &slots, &shutdown).await {
-        let router = router.clone().layer(Extension(Peer(peer)));
-        let connection = connection(
-            socket,
-            tls.clone(),
+}
+
+impl Port {
+    /// A port that hands requests to `router` until `shutdown` is cancelled.
+    pub fn new(router: Router, bounds: Bounds, shutdown: CancellationToken) -> Self {
+        let slots = usize::try_from(bounds.max_connections).unwrap_or(usize::MAX);
+        Self {
             router,
-            bounds.header_timeout,
-            shutdown.clone(),
-        );
-        tasks.spawn(async move {
-            let _slot = slot;
-            connection.await;
-        });
+            header_timeout: bounds.header_timeout,
+            slots: Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS))),
+            tasks: TaskTracker::new(),
+            shutdown,
+        }
     }
-    tasks.close();
-    tasks.wait().await;
+
+    /// Accepts connections, with `tls` by TLS and nothing else, until the shutdown; then lets
+    /// running requests end.
+    pub async fn accept(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
+        let tls = tls.map(TlsAcceptor::from);
+        let port = Arc::new(self);
+        while let Some((socket, peer, slot)) = port.next(&listener).await {
+            let (tls, port) = (tls.clone(), Arc::clone(&port));
+            port.tasks.clone().spawn(async move {
+                let _slot = slot;
+                match tls {
+                    None => port.connection(socket, peer).await,
+                    Some(tls) => port.secure(socket, peer, &tls).await,
+                }
+            });
+        }
+        port.finish().await;
+    }
+
+    /// Serves a connection that others accepted, once there is a slot for it.
+    pub async fn take(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+        let _running = self.tasks.token();
+        let slot = tokio::time::timeout(self.header_timeout, self.slots.acquire());
+        match self.shutdown.run_until_cancelled(slot).await {
+            Some(Ok(Ok(_slot))) => self.connection(stream, peer).await,
+            _ => tracing::debug!(%peer, "no slot came free for an HTTP connection"),
+        }
+    }
+
+    /// Waits for running requests to end, after the shutdown.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The next connection and its slot, or `None` at shutdown.
+    async fn next(
+        &self,
+        listener: &TcpListener,
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let accepted = async {
+            let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+            loop {
+                match listener.accept().await {
+                    Ok((socket, peer)) => return Some((socket, peer, slot)),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept HTTP connections");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        };
+        self.shutdown.run_until_cancelled(accepted).await.flatten()
+    }
+
+    /// One connection, from the TLS handshake on.
+    async fn secure(&self, socket: TcpStream, peer: SocketAddr, tls: &TlsAcceptor) {
+        let shaken = tokio::time::timeout(self.header_timeout, tls.accept(socket));
+        match self.shutdown.run_until_cancelled(shaken).await {
+            Some(Ok(Ok(stream))) => self.connection(stream, peer).await,
+            Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+            None => {}
+        }
+    }
+
+    /// One connection, from its first request on.
+    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+        let router = self.router.clone().layer(Extension(Peer(peer)));
+        let whole = requests(stream, router, self.header_timeout, &self.shutdown);
+        if tokio::time::timeout(LONGEST_LIFE + LAST_ANSWER, whole)
+            .await
+            .is_err()
+        {
+            tracing::debug!("an HTTP connection was kept too long");
+        }
+    }
 }
 
 /// The answer to `/healthz`: whether the server drains is what a load balancer wants to know.
@@ -98,59 +165,6 @@ pub fn health(draining: &CancellationToken) -> Response {
 /// The answer to what is not there.
 pub async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, "not found\n").into_response()
-}
-
-/// The next connection and its slot, or `None` at shutdown.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    shutdown: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let accepted = async {
-        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-        loop {
-            match listener.accept().await {
-                Ok((socket, peer)) => return Some((socket, peer, slot)),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept HTTP connections");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    };
-    shutdown.run_until_cancelled(accepted).await.flatten()
-}
-
-/// One connection, from the handshake on.
-async fn connection(
-    socket: TcpStream,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    header_timeout: Duration,
-    shutdown: CancellationToken,
-) {
-    let whole = async {
-        match tls {
-            None => requests(socket, router, header_timeout, &shutdown).await,
-            Some(tls) => {
-                let shaken = tokio::time::timeout(header_timeout, tls.accept(socket));
-                match shutdown.run_until_cancelled(shaken).await {
-                    Some(Ok(Ok(stream))) => {
-                        requests(stream, router, header_timeout, &shutdown).await;
-                    }
-                    Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
-                    None => {}
-                }
-            }
-        }
-    };
-    if tokio::time::timeout(LONGEST_LIFE + LAST_ANSWER, whole)
-        .await
-        .is_err()
-    {
-        tracing::debug!("an HTTP connection was kept too long");
-    }
 }
 
 async fn requests(

@@ -25,11 +25,12 @@ use self::account::Account;
 use self::end::{End, LAST_BYTES, LINGER, linger};
 use self::streams::Streams;
 use self::wait::{Alarm, Woken};
-use super::listener::Shared;
 use super::seats::Place;
+use super::shared::Shared;
 use super::site::Check;
 use super::stages::Stage;
 use super::transport::Transport;
+use super::visitor::Visitor;
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Job, Opened};
 use crate::delivery::media::RunMedia;
@@ -40,7 +41,6 @@ use crate::delivery::stream::{Context, Step, Stream};
 use crate::delivery::viewer::Viewer;
 use crate::rtmp::handshake::Seed;
 use crate::rtmp::server::Server;
-use crate::rtmp::status::Rejection;
 use futures_util::future::BoxFuture;
 
 /// Bytes read at once: commands are a few hundred bytes.
@@ -125,15 +125,14 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// A connection that was just accepted; `refusal`: why its connect will be refused.
+    /// The connection of one who came.
     ///
     /// # Errors
     /// The system has no random bytes.
     pub fn new(
         transport: Transport,
-        peer: SocketAddr,
+        visitor: &Visitor,
         shared: &'a Shared,
-        refusal: Option<Rejection>,
     ) -> Result<Box<Self>, getrandom::Error> {
         let (mut seed, mut id) = ([0; 32], [0; 16]);
         getrandom::fill(&mut seed)?;
@@ -141,7 +140,7 @@ impl<'a> Connection<'a> {
         let now = Instant::now();
         Ok(Box::new(Self {
             transport,
-            peer,
+            peer: visitor.peer,
             shared,
             server: Server::new(shared.rules.limits, Seed(seed)),
             id: ClientId(id),
@@ -155,12 +154,12 @@ impl<'a> Connection<'a> {
             arriving: None,
             rejected: None,
             leaving: None,
-            started: now,
+            started: visitor.since,
             heard: now,
             blocked: None,
             unflushed: None,
             shallow: false,
-            account: Account::new(&shared.meter, refusal, now),
+            account: Account::new(&shared.meter, visitor.refusal, now),
         }))
     }
 

@@ -173,10 +173,10 @@ impl Drop for AtAddress {
 /// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 network that one
 /// subscriber is given, who may use any of the addresses in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Block(u128);
+pub(super) struct Block(u128);
 
 impl Block {
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(address.to_ipv6_mapped().to_bits()),
             IpAddr::V6(address) => Self(address.to_bits() >> 64 << 64),

@@ -24,8 +24,8 @@ use crate::delivery::served::Served;
 use crate::distribution::host::HostPattern;
 use crate::distribution::record::StreamingRecord;
 use crate::distribution::{AccountId, OriginSpec};
-use crate::net::listener::Shared;
 use crate::net::routes::{Route, Table};
+use crate::net::shared::Shared;
 use crate::origin::{ConnectError, Origin, Origins};
 use crate::registry::State;
 

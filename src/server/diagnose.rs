@@ -16,7 +16,7 @@ use crate::catalog::host::ConnectTarget;
 use crate::delivery::served::{Served, Terms};
 use crate::distribution::record::StreamingRecord;
 use crate::distribution::{AccountId, Kind};
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 use crate::origin::{Condition, OriginError, Read};
 use crate::registry::{Registry, Status};
 use crate::rtmp::status::Rejection;

@@ -8,7 +8,7 @@ use crate::cache::Disk;
 use crate::catalog::{Segment, SegmentCache};
 use crate::config::Settings;
 use crate::log::Log;
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 use crate::origin::OriginMeter;
 use crate::telemetry::metrics::{Metrics, Readings};
 

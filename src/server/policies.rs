@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::http::{Own, Policies};
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 
 /// The policies of all distributions, by host.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::api::{self, Purged, What};
 use crate::catalog::Purge;
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 
 /// The objects of all distributions, to be forgotten by name.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use crate::api;
 use crate::api::caller::Caller;
 use crate::delivery::session::{ClientId, Session};
 use crate::distribution::AccountId;
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 use crate::registry::Registry;
 
 /// The sessions of this server, and whose distributions they are at.

@@ -70,6 +70,8 @@ words! {
         DistributionFull = "distribution_full",
         /// Over a limit, and too many others were being told so: closed without a word.
         Unheard = "unheard",
+        /// From an address that came too often: closed without a word.
+        TooOften = "too_often",
         /// No distribution has that host.
         DistributionNotFound = "distribution_not_found",
         /// The distribution is not for streaming.
@@ -92,6 +94,8 @@ words! {
         Violation = "violation",
         /// Connect was refused.
         Rejected = "rejected",
+        /// It spoke HTTP, and its place among the viewers is free again.
+        Http = "http",
         /// No connect in time.
         NoConnect = "no_connect",
         /// Nothing happened for too long.

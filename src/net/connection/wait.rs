@@ -20,7 +20,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::{Connection, MAX_LEFTOVERS};
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Opened};
-use crate::net::listener::Shared;
+use crate::net::shared::Shared;
 use crate::net::stages::{Moment, Stages};
 use crate::rtmp::status::Rejection;
 

@@ -44,6 +44,8 @@ impl House {
             stages: Stages::default(),
             started: std::time::Instant::now(),
             seats: Seats::new(10, 0),
+            arrivals: None,
+            handshakes: None,
             meter: Arc::new(Meter::default()),
             sessions: Sessions::default(),
             observer: Arc::new(Nobody),

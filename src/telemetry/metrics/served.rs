@@ -43,7 +43,7 @@ fn connections(registry: &mut Registry, meter: &Arc<Meter>) {
     );
     registry.register(
         "streamfront_connections_accepted",
-        "RTMP connections accepted, those included that were refused",
+        "Connections accepted where viewers come, those included that were refused",
         meter.accepted.clone(),
     );
     registry.register(

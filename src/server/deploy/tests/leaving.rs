@@ -1,12 +1,17 @@
 //! What a viewer sees of the end of a distribution, over a socket.
 
+use std::net::SocketAddr;
+
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::amf::{self, Value};
 use crate::delivery::meter::Close;
+use crate::net::doors::{Doors, HttpDoor, Stream};
 use crate::net::listener;
+use crate::net::stages::Stage;
 use crate::net::workers::Workers;
 use crate::rtmp::chunk::{CSID_COMMAND, write_message};
 use crate::rtmp::message::COMMAND;
@@ -18,6 +23,16 @@ const FILM: &str = "mp4:src/cli/demo/sample.mp4";
 /// What clients cut their messages into unless they say otherwise.
 const CHUNK: u32 = 128;
 
+/// Closes what speaks HTTP.
+#[derive(Debug)]
+struct NoHttp;
+
+impl HttpDoor for NoHttp {
+    fn serve(self: Arc<Self>, _: Box<dyn Stream>, _: SocketAddr) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// A viewer, and all that it was sent behind the handshake.
 struct Viewer {
     socket: TcpStream,
@@ -28,14 +43,13 @@ impl Viewer {
     async fn shake(house: &House) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let workers = Arc::new(Workers::start(None).unwrap());
-        let shared = Arc::clone(&house.shared);
-        tokio::spawn(listener::serve(
-            listener,
-            shared,
-            workers,
-            TaskTracker::new(),
-        ));
+        let doors = Arc::new(Doors {
+            shared: Arc::clone(&house.shared),
+            workers: Arc::new(Workers::start(None).unwrap()),
+            viewers: TaskTracker::new(),
+            http: Arc::new(NoHttp),
+        });
+        tokio::spawn(listener::serve(listener, doors, Stage::Draining));
         let mut socket = TcpStream::connect(address).await.unwrap();
         let mut hello = vec![0; 1537];
         hello[0] = 3;

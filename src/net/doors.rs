@@ -1,0 +1,195 @@
+//! From a connection that was just accepted to the protocol that its viewer speaks.
+//!
+//! All protocols come to all ports, because players go where a firewall lets them: the first byte
+//! tells which one it is ([`Protocol`]). It is looked at and left where it is. Whoever sends none
+//! within the time of a handshake is closed; until then they cost a place, a descriptor and a
+//! small task, and nothing that is made for a viewer.
+//!
+//! RTMP stays on the delivering thread that the connection was given to. What speaks HTTP leaves it,
+//! and its place among the viewers, for the port that has bounds of its own ([`HttpDoor`]).
+
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, info_span, warn};
+
+use super::connection::Connection;
+use super::shared::Shared;
+use super::transport::Transport;
+use super::visitor::{Door, Visitor};
+use super::workers::{Assigned, Workers};
+use crate::delivery::meter::{Close, Turned};
+use crate::rtmp::status::Rejection;
+
+/// A viewer who is gone without a word is found out after this long (paused viewers send and get
+/// nothing for hours).
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Bytes both ways, as HTTP wants them.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Who takes connections that speak HTTP.
+pub trait HttpDoor: Send + Sync + Debug {
+    /// Serves one from `peer` to its end.
+    fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()>;
+}
+
+/// What the first byte of a connection announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// RTMP, plain or encrypted, or what nobody speaks: the handshake says so.
+    Rtmp,
+    /// TLS: a record of a handshake.
+    Tls,
+    /// HTTP: all its methods are written in capitals.
+    Http,
+}
+
+impl Protocol {
+    const fn of(first: u8) -> Self {
+        match first {
+            0x16 => Self::Tls,
+            b'A'..=b'Z' => Self::Http,
+            _ => Self::Rtmp,
+        }
+    }
+}
+
+/// The ways in.
+#[derive(Debug)]
+pub struct Doors {
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// The threads that deliver.
+    pub workers: Arc<Workers>,
+    /// The viewers who are here, for whoever waits until they have left.
+    pub viewers: TaskTracker,
+    /// Who speaks HTTP.
+    pub http: Arc<dyn HttpDoor>,
+}
+
+impl Doors {
+    /// Takes in a connection that was just accepted.
+    pub fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if !self.shared.admits(self.shared.arrivals.as_ref(), peer) {
+            return;
+        }
+        let visitor = match Visitor::arrive(&self.shared, peer, Door::Tcp) {
+            Ok(visitor) => visitor,
+            Err(rejection) => return self.unheard(peer, rejection),
+        };
+        // A worker has a reactor of its own, which the socket moves to.
+        if let (Ok(stream), Some((worker, assigned))) = (stream.into_std(), self.workers.assign()) {
+            let doors = Arc::clone(self);
+            worker.spawn(async move { doors.greet(stream, visitor, assigned).await });
+        }
+    }
+
+    /// Says at the first, second, fourth, eighth ... time that viewers are closed without a word:
+    /// enough to be noticed, too little to flood.
+    fn unheard(&self, peer: SocketAddr, rejection: Rejection) {
+        let times = self.shared.meter.turned(Turned::Unheard).inc() + 1;
+        if times.is_power_of_two() {
+            let word = rejection.word();
+            warn!(%peer, word, times, "too many connections: closed without a word");
+        }
+    }
+
+    /// Waits for the first byte, and leads to where it is understood.
+    async fn greet(&self, stream: std::net::TcpStream, visitor: Visitor, assigned: Assigned) {
+        let stream = match prepare(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                visitor.left(Close::Broken);
+                return debug!(%error, "the viewer left at once");
+            }
+        };
+        let limit = visitor.since + self.shared.rules.handshake_timeout;
+        match timeout_at(limit.into(), first_byte(&stream)).await {
+            Ok(Ok(Some(first))) => match Protocol::of(first) {
+                Protocol::Rtmp => self.play(Transport::Plain(stream), visitor).await,
+                Protocol::Http => {
+                    drop(assigned);
+                    self.browse(stream, visitor);
+                }
+                Protocol::Tls => {
+                    debug!(peer = %visitor.peer, "TLS, and there is no certificate");
+                    visitor.left(Close::Violation);
+                }
+            },
+            Ok(Ok(None)) => visitor.left(Close::Viewer),
+            Ok(Err(_)) => visitor.left(Close::Broken),
+            Err(_) => visitor.left(Close::NoConnect),
+        }
+    }
+
+    /// Serves a viewer who speaks RTMP, to the end.
+    async fn play(&self, transport: Transport, visitor: Visitor) {
+        let _here = self.viewers.token();
+        let span = info_span!("connection", number = visitor.number, peer = %visitor.peer);
+        match Connection::new(transport, &visitor, &self.shared) {
+            Ok(connection) => connection.run().instrument(span).await,
+            Err(error) => warn!(%error, "no random bytes for the handshake"),
+        }
+    }
+
+    /// Hands over a connection that speaks HTTP.
+    fn browse(&self, stream: TcpStream, visitor: Visitor) {
+        let peer = visitor.peer;
+        visitor.left(Close::Http);
+        let (Ok(stream), http) = (stream.into_std(), Arc::clone(&self.http)) else {
+            return;
+        };
+        self.shared.routes.background.spawn(async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => http.serve(Box::new(stream), peer).await,
+                Err(error) => warn!(%error, "cannot serve an HTTP connection"),
+            }
+        });
+    }
+}
+
+/// The first byte that a viewer sends; `None` where they leave without one.
+async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
+    let mut first = [0];
+    let seen = stream.peek(&mut first).await?;
+    Ok((seen > 0).then_some(first[0]))
+}
+
+fn prepare(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE / 4);
+    let socket = SockRef::from(&stream);
+    // Replies are small and must not wait for each other.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive)?;
+    TcpStream::from_std(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_tells_the_protocol() {
+        for rtmp in [0, 3, 6, 8, 9, 0x15, 0x17, b'a', b'@', b'[', 255] {
+            assert_eq!(Protocol::of(rtmp), Protocol::Rtmp, "{rtmp}");
+        }
+        for method in ["GET", "POST", "HEAD", "OPTIONS", "ACL", "ZZZ"] {
+            assert_eq!(Protocol::of(method.as_bytes()[0]), Protocol::Http);
+        }
+        assert_eq!(Protocol::of(0x16), Protocol::Tls);
+    }
+}
