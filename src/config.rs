@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::api::Secret;
 use crate::distribution::host::HostPattern;
 use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
+use crate::net::proxy::TrustedProxies;
 use crate::origin::Tuning;
 use crate::store::embedded;
 
@@ -67,6 +68,8 @@ pub struct Settings {
     pub http: Http,
     /// The control API.
     pub api: Api,
+    /// Load balancers in front.
+    pub proxy: Proxy,
     /// What one viewer may take.
     pub limits: Limits,
     /// What is kept of media, where, and for how long.
@@ -139,6 +142,14 @@ pub enum CrossDomain {
     Fixed,
     /// As `Bucket`, and RTMP players from sites that it does not admit are refused.
     Enforced,
+}
+
+/// Load balancers in front.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+    /// Whose connections begin with a PROXY header, which says who the viewer is.
+    pub trusted: TrustedProxies,
 }
 
 /// What is kept of media, where, and for how long.
@@ -248,6 +259,7 @@ impl Default for Settings {
             rtmp: Rtmp::default(),
             http: Http::default(),
             api: Api::default(),
+            proxy: Proxy::default(),
             limits: Limits::default(),
             cache: Cache::default(),
             origin: Origin::default(),
@@ -603,6 +615,7 @@ mod tests {
             "rtmp",
             "http",
             "api",
+            "proxy",
             "limits",
             "cache",
             "origin",

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod doors;
 pub mod frequency;
 pub mod listener;
+pub mod proxy;
 pub mod routes;
 pub mod seats;
 pub mod sessions;

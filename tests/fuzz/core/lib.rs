@@ -6,9 +6,15 @@ mod pure {
     pub mod amf;
     pub mod distribution;
     pub mod media;
+    /// Of the fronts, what is pure as well.
+    pub mod net {
+        pub mod proxy {
+            pub mod header;
+        }
+    }
     pub mod rtmp;
     pub mod units;
     pub mod wire;
 }
 
-pub use pure::{access, amf, distribution, media, rtmp, units, wire};
+pub use pure::{access, amf, distribution, media, net, rtmp, units, wire};
