@@ -185,6 +185,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         workers: Arc::new(Workers::start(None).map_err(ServerError::Workers)?),
         viewers: TaskTracker::new(),
         http: Arc::clone(&web) as _,
+        proxies: settings.proxy.trusted.clone(),
     });
     let accepting = accept(rtmp, &doors, Stage::Draining);
     // Load balancers ask there whether the server drains.

@@ -159,7 +159,7 @@ impl<'a> Connection<'a> {
             blocked: None,
             unflushed: None,
             shallow: false,
-            account: Account::new(&shared.meter, visitor.refusal, now),
+            account: Account::new(&shared.meter, visitor.refusal(), now),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! From a connection that was just accepted to the protocol that its viewer speaks.
 //!
 //! All protocols come to all ports, because players go where a firewall lets them: the first byte
-//! tells which one it is ([`Protocol`]). It is looked at and left where it is. Whoever sends none
+//! tells which one it is ([`Protocol`]), behind the header of a proxy where one is listed. It is looked at and left where it is. Whoever sends none
 //! within the time of a handshake is closed; until then they cost a place, a descriptor and a
 //! small task, and nothing that is made for a viewer.
 //!
@@ -20,12 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, info_span, warn};
 
 use super::connection::Connection;
+use super::proxy::{self, TrustedProxies};
 use super::shared::Shared;
 use super::transport::Transport;
-use super::visitor::{Door, Visitor};
+use super::visitor::{Door, Unserved, Visitor};
 use super::workers::{Assigned, Workers};
 use crate::delivery::meter::{Close, Turned};
 use crate::rtmp::status::Rejection;
@@ -77,15 +78,22 @@ pub struct Doors {
     pub viewers: TaskTracker,
     /// Who speaks HTTP.
     pub http: Arc<dyn HttpDoor>,
+    /// Who says where viewers come from.
+    pub proxies: TrustedProxies,
 }
 
 impl Doors {
     /// Takes in a connection that was just accepted.
     pub fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        if !self.shared.admits(self.shared.arrivals.as_ref(), peer) {
+        let shared = &self.shared;
+        let found = if self.proxies.contains(peer.ip()) {
+            Visitor::arrive_by(shared, peer, Door::Tcp)
+        } else if shared.admits(shared.arrivals.as_ref(), peer) {
+            Visitor::arrive(shared, peer, Door::Tcp)
+        } else {
             return;
-        }
-        let visitor = match Visitor::arrive(&self.shared, peer, Door::Tcp) {
+        };
+        let visitor = match found {
             Ok(visitor) => visitor,
             Err(rejection) => return self.unheard(peer, rejection),
         };
@@ -106,32 +114,40 @@ impl Doors {
         }
     }
 
-    /// Waits for the first byte, and leads to where it is understood.
-    async fn greet(&self, stream: std::net::TcpStream, visitor: Visitor, assigned: Assigned) {
-        let stream = match prepare(stream) {
+    /// Finds out who comes and what they speak, and leads them to where that is understood.
+    async fn greet(&self, stream: std::net::TcpStream, mut visitor: Visitor, assigned: Assigned) {
+        let mut stream = match prepare(stream) {
             Ok(stream) => stream,
-            Err(error) => {
-                visitor.left(Close::Broken);
-                return debug!(%error, "the viewer left at once");
-            }
+            Err(error) => return visitor.left(&error.into()),
         };
         let limit = visitor.since + self.shared.rules.handshake_timeout;
-        match timeout_at(limit.into(), first_byte(&stream)).await {
-            Ok(Ok(Some(first))) => match Protocol::of(first) {
-                Protocol::Rtmp => self.play(Transport::Plain(stream), visitor).await,
-                Protocol::Http => {
-                    drop(assigned);
-                    self.browse(stream, visitor);
-                }
-                Protocol::Tls => {
-                    debug!(peer = %visitor.peer, "TLS, and there is no certificate");
-                    visitor.left(Close::Violation);
-                }
-            },
-            Ok(Ok(None)) => visitor.left(Close::Viewer),
-            Ok(Err(_)) => visitor.left(Close::Broken),
-            Err(_) => visitor.left(Close::NoConnect),
+        let hello = timeout_at(limit.into(), self.hear(&mut stream, &mut visitor));
+        match hello.await.unwrap_or(Err(Unserved::Silent)) {
+            Ok(Protocol::Rtmp) => self.play(Transport::Plain(stream), visitor).await,
+            Ok(Protocol::Http) => {
+                drop(assigned);
+                self.browse(stream, visitor);
+            }
+            Ok(Protocol::Tls) => visitor.left(&Unserved::NoCertificate),
+            Err(unserved) => visitor.left(&unserved),
         }
+    }
+
+    /// What comes before the protocol itself: the header of a listed proxy, and the first byte.
+    async fn hear(
+        &self,
+        stream: &mut TcpStream,
+        visitor: &mut Visitor,
+    ) -> Result<Protocol, Unserved> {
+        if self.proxies.contains(visitor.peer.ip())
+            && let Some(viewer) = proxy::read_header(stream).await?
+        {
+            visitor.came_from(&self.shared, viewer);
+            if !self.shared.admits(self.shared.arrivals.as_ref(), viewer) {
+                return Err(Unserved::TooOften);
+            }
+        }
+        first_byte(stream).await.map(Protocol::of)
     }
 
     /// Serves a viewer who speaks RTMP, to the end.
@@ -147,7 +163,7 @@ impl Doors {
     /// Hands over a connection that speaks HTTP.
     fn browse(&self, stream: TcpStream, visitor: Visitor) {
         let peer = visitor.peer;
-        visitor.left(Close::Http);
+        visitor.went_on(Close::Http);
         let (Ok(stream), http) = (stream.into_std(), Arc::clone(&self.http)) else {
             return;
         };
@@ -160,11 +176,13 @@ impl Doors {
     }
 }
 
-/// The first byte that a viewer sends; `None` where they leave without one.
-async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
+/// The first byte that a viewer sends.
+async fn first_byte(stream: &TcpStream) -> Result<u8, Unserved> {
     let mut first = [0];
-    let seen = stream.peek(&mut first).await?;
-    Ok((seen > 0).then_some(first[0]))
+    match stream.peek(&mut first).await? {
+        0 => Err(Unserved::Left),
+        _ => Ok(first[0]),
+    }
 }
 
 fn prepare(stream: std::net::TcpStream) -> io::Result<TcpStream> {

@@ -73,7 +73,7 @@ pub struct Seat {
     /// Why it will be refused, if it will.
     pub refusal: Option<Rejection>,
     _room: Place,
-    _address: Option<AtAddress>,
+    address: Option<AtAddress>,
 }
 
 impl Seats {
@@ -89,28 +89,37 @@ impl Seats {
         }
     }
 
-    /// Finds a place for a connection from `peer`.
+    /// Finds a place for a connection from `peer`, where that is known yet.
     ///
     /// # Errors
     /// There is none, and nobody has the time to say so.
-    pub fn arrive(&self, peer: IpAddr) -> Result<Seat, Rejection> {
+    pub fn arrive(&self, peer: Option<IpAddr>) -> Result<Seat, Rejection> {
         self.find(peer).or_else(|rejection| {
             let room = self.refusals.enter().ok_or(rejection)?;
             Ok(Seat {
                 refusal: Some(rejection),
                 _room: room,
-                _address: None,
+                address: None,
             })
         })
     }
 
-    fn find(&self, peer: IpAddr) -> Result<Seat, Rejection> {
+    /// Takes that a seat is for `peer`, which was not known when it was taken.
+    pub fn known(&self, seat: &mut Seat, peer: IpAddr) {
+        match self.addresses.enter(peer) {
+            Ok(address) => seat.address = address,
+            Err(rejection) => seat.refusal = seat.refusal.or(Some(rejection)),
+        }
+    }
+
+    fn find(&self, peer: Option<IpAddr>) -> Result<Seat, Rejection> {
         let room = self.all.enter().ok_or(Rejection::Full)?;
-        let address = self.addresses.enter(peer)?;
+        let address = peer.map(|peer| self.addresses.enter(peer)).transpose()?;
+        let address = address.flatten();
         Ok(Seat {
             refusal: None,
             _room: room,
-            _address: address,
+            address,
         })
     }
 }
@@ -194,16 +203,16 @@ mod tests {
     }
 
     fn refusal(seats: &Seats, peer: &str) -> Option<Rejection> {
-        seats.arrive(ip(peer)).unwrap().refusal
+        seats.arrive(Some(ip(peer))).unwrap().refusal
     }
 
     #[test]
     fn the_last_place_of_all_and_of_an_address() {
         let seats = Seats::new(3, 2);
-        let one = seats.arrive(ip("10.0.0.1")).unwrap();
-        let _two = seats.arrive(ip("10.0.0.1")).unwrap();
+        let one = seats.arrive(Some(ip("10.0.0.1"))).unwrap();
+        let _two = seats.arrive(Some(ip("10.0.0.1"))).unwrap();
         assert_eq!(refusal(&seats, "10.0.0.1"), Some(Rejection::AddressFull));
-        let three = seats.arrive(ip("10.0.0.2")).unwrap();
+        let three = seats.arrive(Some(ip("10.0.0.2"))).unwrap();
         assert_eq!(three.refusal, None);
         assert_eq!(refusal(&seats, "10.0.0.3"), Some(Rejection::Full));
         drop(one);
@@ -217,7 +226,7 @@ mod tests {
     fn an_address_is_a_network_of_64_bits() {
         let seats = Seats::new(100, 1);
         let _held = ["10.0.0.1", "2001:db8::1", "2001:db8:0:1::1", "::1"]
-            .map(|peer| seats.arrive(ip(peer)).unwrap());
+            .map(|peer| seats.arrive(Some(ip(peer))).unwrap());
         for same in ["::ffff:10.0.0.1", "2001:db8::ffff:0:1", "::2"] {
             assert_eq!(
                 refusal(&seats, same),
@@ -231,25 +240,42 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_is_known_late_counts_from_then_on() {
+        let seats = Seats::new(10, 1);
+        let [mut one, mut two] = [(); 2].map(|()| seats.arrive(None).unwrap());
+        seats.known(&mut one, ip("10.0.0.1"));
+        seats.known(&mut two, ip("10.0.0.1"));
+        assert_eq!(
+            (one.refusal, two.refusal),
+            (None, Some(Rejection::AddressFull))
+        );
+        drop(one);
+        assert_eq!(refusal(&seats, "10.0.0.1"), None);
+    }
+
+    #[test]
     fn only_so_many_are_told() {
         let seats = Seats::new(0, 0);
         let told: Vec<_> = (0..REFUSALS_MAX)
-            .map(|_| seats.arrive(ip("10.0.0.1")).unwrap())
+            .map(|_| seats.arrive(Some(ip("10.0.0.1"))).unwrap())
             .collect();
         assert!(
             told.iter()
                 .all(|seat| seat.refusal == Some(Rejection::Full))
         );
-        assert_eq!(seats.arrive(ip("10.0.0.1")).unwrap_err(), Rejection::Full);
+        assert_eq!(
+            seats.arrive(Some(ip("10.0.0.1"))).unwrap_err(),
+            Rejection::Full
+        );
         drop(told);
-        assert!(seats.arrive(ip("10.0.0.1")).is_ok());
+        assert!(seats.arrive(Some(ip("10.0.0.1"))).is_ok());
         assert_eq!(seats.all.taken(), 0, "who is refused takes no place");
     }
 
     #[test]
     fn without_a_limit_no_address_is_kept() {
         let seats = Seats::new(10, 0);
-        let _held = [1, 2, 3].map(|_| seats.arrive(ip("10.0.0.1")).unwrap());
+        let _held = [1, 2, 3].map(|_| seats.arrive(Some(ip("10.0.0.1"))).unwrap());
         assert!(seats.addresses.table.lock().is_empty());
     }
 
@@ -266,7 +292,7 @@ mod tests {
             let mut held: Vec<(u8, Seat)> = Vec::new();
             for (comes, who, which) in steps {
                 if comes {
-                    let seat = seats.arrive(IpAddr::from([10, 0, 0, who])).unwrap();
+                    let seat = seats.arrive(Some(IpAddr::from([10, 0, 0, who]))).unwrap();
                     let own = held.iter().filter(|(of, _)| *of == who).count() as u64;
                     let expected = if held.len() as u64 >= most {
                         Some(Rejection::Full)

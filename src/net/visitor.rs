@@ -1,9 +1,13 @@
 //! Who comes in: what is known of a viewer before they have said a word.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::debug;
+
+use super::proxy::ProxyError;
 use super::seats::Seat;
 use super::shared::Shared;
 use crate::delivery::meter::{Close, Meter};
@@ -36,9 +40,7 @@ pub struct Visitor {
     pub since: Instant,
     /// Which way.
     pub door: Door,
-    /// Why they will be refused when they connect, if they will.
-    pub refusal: Option<Rejection>,
-    _seat: Seat,
+    seat: Seat,
     open: Open,
 }
 
@@ -48,22 +50,90 @@ impl Visitor {
     /// # Errors
     /// There is none, and nobody has the time to say so.
     pub fn arrive(shared: &Shared, peer: SocketAddr, door: Door) -> Result<Self, Rejection> {
+        Self::seated(shared, Some(peer.ip()), peer, door)
+    }
+
+    /// Finds a place for one who came through a proxy, which will say from where.
+    ///
+    /// # Errors
+    /// As [`Visitor::arrive`].
+    pub fn arrive_by(shared: &Shared, proxy: SocketAddr, door: Door) -> Result<Self, Rejection> {
+        Self::seated(shared, None, proxy, door)
+    }
+
+    fn seated(
+        shared: &Shared,
+        known: Option<IpAddr>,
+        peer: SocketAddr,
+        door: Door,
+    ) -> Result<Self, Rejection> {
         let number = shared.meter.accepted.inc();
-        let seat = shared.seats.arrive(peer.ip())?;
+        let seat = shared.seats.arrive(known)?;
         Ok(Self {
             number,
             peer,
             since: Instant::now(),
             door,
-            refusal: seat.refusal,
-            _seat: seat,
+            seat,
             open: Open::new(&shared.meter),
         })
     }
 
-    /// Takes that they left, or went elsewhere, before there was a connection to tell of it.
-    pub fn left(self, why: Close) {
+    /// Takes where they really came from.
+    pub fn came_from(&mut self, shared: &Shared, peer: SocketAddr) {
+        self.peer = peer;
+        shared.seats.known(&mut self.seat, peer.ip());
+    }
+
+    /// Why they will be refused when they connect, if they will.
+    pub fn refusal(&self) -> Option<Rejection> {
+        self.seat.refusal
+    }
+
+    /// Takes that they are not served.
+    pub fn left(self, why: &Unserved) {
+        debug!(number = self.number, peer = %self.peer, "{why}");
+        self.went_on(why.close());
+    }
+
+    /// Takes that they are no viewer any more.
+    pub fn went_on(self, why: Close) {
         self.open.meter.closed(why).inc();
+    }
+}
+
+/// Why somebody was not served who had not begun with a protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum Unserved {
+    /// They left.
+    #[error("the viewer left without a word")]
+    Left,
+    /// The network broke.
+    #[error("the viewer left at once: {0}")]
+    Broken(#[from] io::Error),
+    /// They said nothing in time.
+    #[error("not a word in the time of a handshake")]
+    Silent,
+    /// Their address came too often.
+    #[error("the address comes too often")]
+    TooOften,
+    /// What the proxy in front said cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// They speak TLS.
+    #[error("TLS, and there is no certificate")]
+    NoCertificate,
+}
+
+impl Unserved {
+    const fn close(&self) -> Close {
+        match self {
+            Self::Left => Close::Viewer,
+            Self::Broken(_) => Close::Broken,
+            Self::Silent => Close::NoConnect,
+            Self::TooOften => Close::Rejected,
+            Self::Proxy(_) | Self::NoCertificate => Close::Violation,
+        }
     }
 }
 

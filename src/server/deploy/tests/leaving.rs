@@ -11,6 +11,7 @@ use crate::amf::{self, Value};
 use crate::delivery::meter::Close;
 use crate::net::doors::{Doors, HttpDoor, Stream};
 use crate::net::listener;
+use crate::net::proxy::TrustedProxies;
 use crate::net::stages::Stage;
 use crate::net::workers::Workers;
 use crate::rtmp::chunk::{CSID_COMMAND, write_message};
@@ -48,6 +49,7 @@ impl Viewer {
             workers: Arc::new(Workers::start(None).unwrap()),
             viewers: TaskTracker::new(),
             http: Arc::new(NoHttp),
+            proxies: TrustedProxies::default(),
         });
         tokio::spawn(listener::serve(listener, doors, Stage::Draining));
         let mut socket = TcpStream::connect(address).await.unwrap();
