@@ -103,6 +103,8 @@ pub struct Rtmp {
     pub listen: Listen,
     /// To whom codecs are sent that classic RTMP does not have.
     pub enhanced: Enhanced,
+    /// Whether players may connect by RTMPE where a distribution does not say otherwise itself.
+    pub encrypted: bool,
 }
 
 /// To whom HEVC, AV1, VP9, Opus, FLAC and AC-3 are sent, as Enhanced RTMP.
@@ -280,6 +282,8 @@ impl Default for Rtmp {
             listen: Listen::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1935))),
             // ffmpeg and mpv play these codecs without announcing them.
             enhanced: Enhanced::Always,
+            // Old players ask for it, plain RTMP is there beside it, and it protects nothing.
+            encrypted: true,
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct Distribution {
     pub max_connections: Option<NonZeroU32>,
     /// Bytes a second that one viewer may be sent; none: no cap.
     pub max_rate: Option<NonZeroU64>,
+    /// Whether players may connect by RTMPE.
+    pub encrypted: bool,
     /// How long an object is believed to be what it was, unless it says so itself; `None`: the
     /// origin is asked at each play.
     pub ttl: Option<Duration>,
@@ -104,6 +106,7 @@ impl Distribution {
             apps: vec![DEFAULT_APP.to_owned()],
             max_connections: None,
             max_rate: None,
+            encrypted: true,
             ttl: Some(DEFAULT_TTL),
             trusted_signers: Vec::new(),
             logging: None,

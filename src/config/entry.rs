@@ -33,6 +33,7 @@ pub(super) struct Entry {
     max_connections: Option<u32>,
     #[serde(default, deserialize_with = "de_some_size")]
     max_rate: Option<u64>,
+    encrypted: Option<bool>,
     #[serde(default, deserialize_with = "de_some_duration")]
     ttl: Option<Duration>,
     #[serde(default)]
@@ -96,6 +97,7 @@ impl Entry {
                     .unwrap_or(settings.limits.max_connections_per_distribution),
             ),
             max_rate: NonZeroU64::new(self.max_rate.unwrap_or(settings.limits.max_rate)),
+            encrypted: self.encrypted.unwrap_or(settings.rtmp.encrypted),
             ttl: Some(self.ttl.unwrap_or(DEFAULT_TTL)),
             domain_name,
             trusted_signers: signers(&self.trusted_signers)?,
@@ -130,6 +132,7 @@ pub(super) fn default_distribution(
         apps: settings.apps.clone(),
         max_connections: NonZeroU32::new(limits.max_connections_per_distribution),
         max_rate: NonZeroU64::new(limits.max_rate),
+        encrypted: settings.rtmp.encrypted,
         ttl: settings.cache.ttl,
         ..default
     })

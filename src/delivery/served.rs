@@ -33,6 +33,8 @@ pub struct Terms {
     pub origin: Arc<dyn Origin>,
     /// Bytes a second that one viewer may be sent, if that is capped. Taken at connect.
     pub max_rate: Option<NonZeroU64>,
+    /// Whether players may connect by RTMPE.
+    pub encrypted: bool,
     /// Where its access logs go, if anywhere.
     pub logging: Option<Arc<Logging>>,
 }
@@ -110,6 +112,7 @@ mod tests {
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,
+            encrypted: true,
             logging: None,
         };
         let served = Served::new("E1", terms.clone());

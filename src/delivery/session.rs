@@ -248,6 +248,7 @@ pub(crate) mod testing {
             apps: Arc::new(["cfx/st".to_owned()]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,
+            encrypted: true,
             logging: None,
         }
     }

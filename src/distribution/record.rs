@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountId;
 use super::streaming::StreamingConfig;
 
+/// The tag that says whether players may connect to a distribution by RTMPE: `on` or `off`. The
+/// documents of CloudFront have no place for it.
+pub const ENCRYPTION_TAG: &str = "streamfront:rtmpe";
+
 /// Tags of a resource: key -> value.
 pub type Tags = BTreeMap<String, String>;
 

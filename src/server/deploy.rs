@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use super::grace::Grace;
 use super::keyring::Keyring;
-use super::wanted::Wanted;
+use super::wanted::{Wanted, may_encrypt};
 use crate::catalog::host::HostTable;
 use crate::config::Settings;
 use crate::delivery::served::Served;
@@ -65,6 +65,8 @@ pub(super) struct Deploy {
 struct Deployed {
     /// Its ETag; empty for those of the configuration file.
     version: String,
+    /// What its tags say, which are no part of a version.
+    encrypted: bool,
     route: Route,
     names: Arc<[HostPattern]>,
     origin: OriginSpec,
@@ -195,7 +197,10 @@ impl Deploy {
             let served = self.stored.get(head.id.as_str());
             !record.read_only
                 && !self.fixed.contains_key(head.id.as_str())
-                && served.is_none_or(|served| served.version != head.etag)
+                && served.is_none_or(|served| {
+                    served.version != head.etag
+                        || served.encrypted != may_encrypt(&self.settings, record)
+                })
                 && self.stuck.get(&head.id) != Some(&head.etag)
         };
         Difference {
@@ -241,6 +246,7 @@ impl Deploy {
         deployed.origin = wanted.origin.clone();
         deployed.signers = wanted.signers.clone();
         deployed.version = version;
+        deployed.encrypted = wanted.encrypted;
         if renamed {
             self.warn_of_taken(&wanted);
         }
@@ -252,6 +258,7 @@ impl Deploy {
         objects.set_policy(&wanted.id, wanted.policy);
         Deployed {
             version,
+            encrypted: wanted.encrypted,
             route: Route {
                 served: Served::new(&wanted.id, wanted.terms(origin, &self.keyring)),
                 room: wanted.room(),

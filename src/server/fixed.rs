@@ -71,6 +71,7 @@ fn etag(it: &Distribution) -> String {
         it.apps.join(","),
         it.max_connections.map_or(0, u32::from).to_string(),
         it.max_rate.map_or(0, u64::from).to_string(),
+        it.encrypted.to_string(),
         it.ttl.map_or(0, |ttl| ttl.as_millis()).to_string(),
         signers.collect::<Vec<_>>().join(","),
         it.logging

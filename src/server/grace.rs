@@ -66,6 +66,7 @@ mod tests {
             apps: Arc::new([]),
             origin: Arc::new(MemoryOrigin::new()),
             max_rate: None,
+            encrypted: true,
             logging: None,
         };
         Served::new(id, terms)

@@ -9,7 +9,7 @@ use crate::catalog::{Freshness, Policy};
 use crate::config::Settings;
 use crate::delivery::served::Terms;
 use crate::distribution::host::HostPattern;
-use crate::distribution::record::StreamingRecord;
+use crate::distribution::record::{ENCRYPTION_TAG, StreamingRecord};
 use crate::distribution::streaming::Logging;
 use crate::distribution::{AccountId, DEFAULT_TTL, Distribution, Kind, OriginSpec, Signer};
 use crate::net::seats::Room;
@@ -29,6 +29,7 @@ pub(super) struct Wanted {
     pub(super) signers: Vec<AccountId>,
     apps: Arc<[String]>,
     max_rate: Option<NonZeroU64>,
+    pub(super) encrypted: bool,
     max_connections: u64,
     logging: Option<Arc<Logging>>,
 }
@@ -50,6 +51,7 @@ impl Wanted {
             signers: accounts(&distribution.trusted_signers, &AccountId::operator()),
             apps: distribution.apps.clone().into(),
             max_rate: distribution.max_rate,
+            encrypted: distribution.encrypted,
             max_connections: most.map_or(u64::MAX, |most| u64::from(most.get())),
             logging: distribution.logging.clone().map(Arc::new),
         }
@@ -73,6 +75,7 @@ impl Wanted {
             signers: accounts(&config.trusted_signers, &record.head.account),
             apps: settings.apps.clone().into(),
             max_rate: NonZeroU64::new(limits.max_rate),
+            encrypted: may_encrypt(settings, record),
             max_connections: match limits.max_connections_per_distribution {
                 0 => u64::MAX,
                 most => u64::from(most),
@@ -90,6 +93,7 @@ impl Wanted {
             apps: Arc::clone(&self.apps),
             origin,
             max_rate: self.max_rate,
+            encrypted: self.encrypted,
             logging: self.logging.clone(),
         }
     }
@@ -97,6 +101,15 @@ impl Wanted {
     /// An empty room for its connections.
     pub(super) fn room(&self) -> Arc<Room> {
         Room::new(self.max_connections)
+    }
+}
+
+/// Whether players may connect to it by RTMPE.
+pub(super) fn may_encrypt(settings: &Settings, record: &StreamingRecord) -> bool {
+    match record.tags.get(ENCRYPTION_TAG).map(String::as_str) {
+        Some("on") => true,
+        Some("off") => false,
+        _ => settings.rtmp.encrypted,
     }
 }
 

@@ -78,6 +78,8 @@ words! {
         DistributionType = "distribution_type",
         /// No such application, instance or URL.
         Application = "application",
+        /// By RTMPE, which is switched off for the distribution.
+        Encryption = "encryption",
         /// The cross-domain policy of the bucket does not admit the player's site, or is not known.
         CrossDomain = "cross_domain",
     }

@@ -85,6 +85,7 @@ impl Account {
             Rejection::InvalidInstance | Rejection::InvalidUri | Rejection::InvalidApp => {
                 Turned::Application
             }
+            Rejection::EncryptionDenied => Turned::Encryption,
             Rejection::SiteDenied | Rejection::SiteUnknown => Turned::CrossDomain,
         };
         self.meter.turned(reason).inc();

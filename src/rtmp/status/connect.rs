@@ -39,6 +39,8 @@ pub enum Rejection {
     SiteDenied,
     /// Whether it does cannot be said.
     SiteUnknown,
+    /// The player came by RTMPE, which is switched off for the distribution.
+    EncryptionDenied,
 }
 
 impl Rejection {
@@ -56,6 +58,7 @@ impl Rejection {
             Self::DistributionFull => "TooManyConnectionsToDistribution",
             Self::SiteDenied => "CrossDomainDenied",
             Self::SiteUnknown => "CrossDomainUnknown",
+            Self::EncryptionDenied => "EncryptionDenied",
         }
     }
 
