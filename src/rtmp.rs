@@ -19,3 +19,4 @@ pub mod handshake;
 pub mod message;
 pub mod server;
 pub mod status;
+pub mod tunnel;
