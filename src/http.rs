@@ -1,16 +1,18 @@
-//! The public HTTP port: `crossdomain.xml` and `/healthz`; everything else is not found.
+//! The public HTTP port: `crossdomain.xml`, `/healthz` and the [`tunnel`]; everything else is not
+//! found.
 //!
 //! Connections come from whoever accepts them ([`HttpDoor`]): HTTP and RTMP share their ports.
 //! Which bucket a request is for is told by its Host header, through [`Policies`]. How connections
-//! are bounded is the business of [`port`]. `/fcs/ident2` and its like, which Flash players ask for
-//! before they tunnel, get a 404 and keep the connection (cloudfront.md 1.1).
+//! are bounded is the business of [`port`].
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::Request;
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
@@ -18,10 +20,12 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use self::port::{Bounds, Port};
+use self::tunnel::Entrance;
 use crate::net::doors::{HttpDoor, Stream};
 
 mod crossdomain;
 pub mod port;
+pub mod tunnel;
 
 /// The cross-domain policies of hosts. Whoever routes hosts implements it.
 pub trait Policies: Send + Sync + Debug {
@@ -53,6 +57,8 @@ pub struct Site {
     pub bucket_policy: bool,
     /// Cancelled when the server begins to drain: `/healthz` says so from then on.
     pub draining: CancellationToken,
+    /// Where viewers come in who tunnel RTMP, if they may.
+    pub tunnel: Option<Entrance>,
     /// Connections and times.
     pub bounds: Bounds,
 }
@@ -67,16 +73,15 @@ impl Web {
         let bounds = site.bounds;
         Self(Port::new(router(site), bounds, shutdown))
     }
-
-    /// Waits for running requests to end, after the shutdown.
-    pub async fn finish(&self) {
-        self.0.finish().await;
-    }
 }
 
 impl HttpDoor for Web {
     fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()> {
         Box::pin(async move { self.0.take(stream, peer).await })
+    }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.finish())
     }
 }
 
@@ -84,8 +89,12 @@ fn router(site: Site) -> Router {
     Router::new()
         .route("/crossdomain.xml", get(crossdomain::answer))
         .route("/healthz", get(health))
-        .fallback(port::not_found)
+        .fallback(other)
         .with_state(Arc::new(site))
+}
+
+async fn other(State(site): State<Arc<Site>>, request: Request<Body>) -> Response {
+    tunnel::answer(site.tunnel.as_ref(), request).await
 }
 
 async fn health(State(site): State<Arc<Site>>) -> Response {
@@ -136,6 +145,7 @@ mod tests {
             policies: Arc::new(hosts),
             bucket_policy: true,
             draining: draining.clone(),
+            tunnel: None,
             bounds: Bounds {
                 header_timeout: Duration::from_millis(200),
                 max_connections: 10,
@@ -202,7 +212,7 @@ mod tests {
         let answer = get(&running, "/crossdomain.xml").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(
-            answer.contains("content-type: text/x-cross-domain-policy\r\n"),
+            answer.contains("Content-Type: text/x-cross-domain-policy\r\n"),
             "{answer}"
         );
         assert_eq!(body(&answer), DEFAULT);

@@ -13,5 +13,6 @@ pub mod shared;
 mod site;
 pub mod stages;
 pub mod transport;
+pub mod tunnel;
 pub mod visitor;
 pub mod workers;

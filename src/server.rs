@@ -16,7 +16,7 @@ mod wanted;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -41,6 +41,7 @@ use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::http::port::Bounds;
+use crate::http::tunnel::{Entrance, NoProxies};
 use crate::http::{Site, Web};
 use crate::net::connection::Rules;
 use crate::net::doors::Doors;
@@ -51,6 +52,7 @@ use crate::net::seats::{REFUSALS_MAX, Seats};
 use crate::net::sessions::Sessions;
 use crate::net::shared::Shared;
 use crate::net::stages::{Stage, Stages};
+use crate::net::tunnel::Tunnels;
 use crate::net::workers::Workers;
 use crate::origin::{ConnectError, OriginMeter, Origins};
 use crate::rtmp::chunk::ChunkLimits;
@@ -175,17 +177,19 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         tls,
         draining: shutdown.clone(),
     };
-    let site = site(&settings, &shared, &shutdown);
     let addresses = [&rtmp[..], &http, std::slice::from_ref(&api)].map(addresses_of);
     let http_stop = CancellationToken::new();
-    let web = Arc::new(Web::new(site, http_stop.clone()));
     let api = tokio::spawn(api::serve(api, tools, http_stop.clone()));
-    let doors = Arc::new(Doors {
-        shared: Arc::clone(&shared),
-        workers: Arc::new(Workers::start(None).map_err(ServerError::Workers)?),
-        viewers: TaskTracker::new(),
-        http: Arc::clone(&web) as _,
-        proxies: settings.proxy.trusted.clone(),
+    let workers = Arc::new(Workers::start(None).map_err(ServerError::Workers)?);
+    let doors = Arc::new_cyclic(|doors| {
+        let site = site(&settings, &shared, &shutdown, doors);
+        Doors {
+            shared: Arc::clone(&shared),
+            workers,
+            viewers: TaskTracker::new(),
+            http: Arc::new(Web::new(site, http_stop.clone())),
+            proxies: settings.proxy.trusted.clone(),
+        }
     });
     let accepting = accept(rtmp, &doors, Stage::Draining);
     // Load balancers ask there whether the server drains.
@@ -197,7 +201,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     accepting.join_all().await;
     drain(&shared, &doors.viewers, settings.drain_limit).await;
     http_stop.cancel();
-    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async { tokio::join!(web.finish(), api) }).await;
+    let _ = tokio::time::timeout(HTTP_STOP_LIMIT, async {
+        tokio::join!(doors.http.finish(), api)
+    })
+    .await;
     drop((doors, following, registry, reopening));
     access_log.close().await;
     if let Some(disk) = disk {
@@ -404,11 +411,22 @@ fn rules(settings: &Settings) -> Rules {
     }
 }
 
-fn site(settings: &Settings, shared: &Arc<Shared>, shutdown: &CancellationToken) -> Site {
+fn site(
+    settings: &Settings,
+    shared: &Arc<Shared>,
+    shutdown: &CancellationToken,
+    doors: &Weak<Doors>,
+) -> Site {
+    let tunnel = Entrance {
+        tunnels: Arc::new(Tunnels::new(Arc::new(Weak::clone(doors)))),
+        trust: Arc::new(NoProxies),
+        body_timeout: settings.http.header_timeout,
+    };
     Site {
         policies: Arc::new(BucketPolicies(Arc::clone(shared))),
         bucket_policy: settings.http.crossdomain != CrossDomain::Fixed,
         draining: shutdown.clone(),
+        tunnel: Some(tunnel),
         bounds: Bounds {
             header_timeout: settings.http.header_timeout,
             max_connections: settings.http.max_connections,

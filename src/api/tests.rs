@@ -165,7 +165,7 @@ async fn health_and_metrics() {
 
     let (_, classic) = ask(&running, "GET /metrics", "").await;
     assert!(
-        classic.contains("content-type: text/plain; version=0.0.4"),
+        classic.contains("Content-Type: text/plain; version=0.0.4"),
         "{classic}"
     );
     assert!(
@@ -175,7 +175,7 @@ async fn health_and_metrics() {
     let accept = "Accept: application/openmetrics-text\r\n";
     let (_, open) = ask(&running, "GET /metrics", accept).await;
     assert!(
-        open.contains("content-type: application/openmetrics-text"),
+        open.contains("Content-Type: application/openmetrics-text"),
         "{open}"
     );
     assert!(open.ends_with("# EOF\n"), "{open}");
@@ -211,7 +211,7 @@ async fn a_purge_forgets_what_it_names_and_says_what_that_was() {
     assert_eq!(status, StatusCode::OK, "{answer}");
     let json = "{\"objects\":7,\"durable\":true}\n";
     assert!(answer.ends_with(json), "{answer}");
-    for header in ["content-type: application/json", "x-amzn-requestid: "] {
+    for header in ["Content-Type: application/json", "X-Amzn-Requestid: "] {
         assert!(answer.contains(header), "{answer}");
     }
     for (line, expected, code) in [

@@ -2,7 +2,10 @@
 //! router. The public port and the control API stand on it.
 //!
 //! Whoever can reach a port may connect, so connections, handshakes, heads, idle time and life are
-//! bounded.
+//! bounded. One that carries a session of the tunnel is bounded by that instead ([`Hold`]).
+
+mod hold;
+mod patience;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,14 +25,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::hold::Hold;
+use self::patience::Patience;
+
 /// Header lines of a request: browsers send some 20.
 pub(super) const MAX_HEADERS: usize = 64;
 
 /// Bytes of a request's head: browsers send below 2 KiB. (8 KiB is the least that hyper takes.)
 pub(super) const MAX_HEAD: usize = 8 * 1024;
 
-/// How long a connection may live in all: every answer is small, so that only those who do not
-/// read keep one longer.
+/// How long a connection may keep its slot: every answer is small, so that only those who do not
+/// read need one longer.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
 /// How long a request that is under way then may go on: what it changed was changed, and whoever
@@ -83,10 +89,9 @@ impl Port {
         while let Some((socket, peer, slot)) = port.next(&listener).await {
             let (tls, port) = (tls.clone(), Arc::clone(&port));
             port.tasks.clone().spawn(async move {
-                let _slot = slot;
                 match tls {
-                    None => port.connection(socket, peer).await,
-                    Some(tls) => port.secure(socket, peer, &tls).await,
+                    None => port.connection(socket, peer, slot).await,
+                    Some(tls) => port.secure(socket, peer, slot, &tls).await,
                 }
             });
         }
@@ -96,9 +101,10 @@ impl Port {
     /// Serves a connection that others accepted, once there is a slot for it.
     pub async fn take(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let _running = self.tasks.token();
-        let slot = tokio::time::timeout(self.header_timeout, self.slots.acquire());
+        let slot = Arc::clone(&self.slots).acquire_owned();
+        let slot = tokio::time::timeout(self.header_timeout, slot);
         match self.shutdown.run_until_cancelled(slot).await {
-            Some(Ok(Ok(_slot))) => self.connection(stream, peer).await,
+            Some(Ok(Ok(slot))) => self.connection(stream, peer, slot).await,
             _ => tracing::debug!(%peer, "no slot came free for an HTTP connection"),
         }
     }
@@ -130,10 +136,16 @@ impl Port {
     }
 
     /// One connection, from the TLS handshake on.
-    async fn secure(&self, socket: TcpStream, peer: SocketAddr, tls: &TlsAcceptor) {
+    async fn secure(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+        tls: &TlsAcceptor,
+    ) {
         let shaken = tokio::time::timeout(self.header_timeout, tls.accept(socket));
         match self.shutdown.run_until_cancelled(shaken).await {
-            Some(Ok(Ok(stream))) => self.connection(stream, peer).await,
+            Some(Ok(Ok(stream))) => self.connection(stream, peer, slot).await,
             Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
             Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
             None => {}
@@ -141,14 +153,44 @@ impl Port {
     }
 
     /// One connection, from its first request on.
-    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+    async fn connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let hold = Hold::new(&self.slots, slot, LONGEST_LIFE);
         let router = self.router.clone().layer(Extension(Peer(peer)));
-        let whole = requests(stream, router, self.header_timeout, &self.shutdown);
-        if tokio::time::timeout(LONGEST_LIFE + LAST_ANSWER, whole)
-            .await
-            .is_err()
-        {
-            tracing::debug!("an HTTP connection was kept too long");
+        let service = TowerToHyperService::new(router.layer(Extension(Arc::clone(&hold))));
+        let connection = http1::Builder::new()
+            .timer(Patience(Arc::clone(&hold)))
+            .header_read_timeout(self.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            // librtmp looks for `Content-Length` in this spelling.
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let end = tokio::select! {
+            end = connection.as_mut() => Ok(end),
+            () = self.time_is_up(&hold) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(LAST_ANSWER, connection).await
+            }
+        };
+        match end {
+            Ok(Ok(())) => {}
+            // Whatever clients do wrong; nobody has to act on it.
+            Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed"),
+            Err(_) => tracing::debug!("an HTTP connection was kept too long"),
+        }
+    }
+
+    /// Waits until a connection has to end.
+    async fn time_is_up(&self, hold: &Hold) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = hold.over() => {}
         }
     }
 }
@@ -165,36 +207,4 @@ pub fn health(draining: &CancellationToken) -> Response {
 /// The answer to what is not there.
 pub async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, "not found\n").into_response()
-}
-
-async fn requests(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    router: Router,
-    header_timeout: Duration,
-    shutdown: &CancellationToken,
-) {
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let end = tokio::select! {
-        end = connection.as_mut() => end,
-        () = async {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(LONGEST_LIFE) => {}
-            }
-        } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = end {
-        // Whatever clients do wrong; nobody has to act on it.
-        tracing::debug!(%error, "an HTTP connection failed");
-    }
 }

@@ -6,12 +6,13 @@
 //! small task, and nothing that is made for a viewer.
 //!
 //! RTMP stays on the delivering thread that the connection was given to. What speaks HTTP leaves it,
-//! and its place among the viewers, for the port that has bounds of its own ([`HttpDoor`]).
+//! and its place among the viewers, for the port that has bounds of its own ([`HttpDoor`]). From
+//! there viewers come back who tunnel RTMP through it, and take a place then ([`Admission`]).
 
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -26,6 +27,7 @@ use super::connection::Connection;
 use super::proxy::{self, TrustedProxies};
 use super::shared::Shared;
 use super::transport::Transport;
+use super::tunnel::{Admission, NoPlace, TunnelEnd};
 use super::visitor::{Door, Unserved, Visitor};
 use super::workers::{Assigned, Workers};
 use crate::delivery::meter::{Close, Turned};
@@ -44,6 +46,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub trait HttpDoor: Send + Sync + Debug {
     /// Serves one from `peer` to its end.
     fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()>;
+
+    /// Waits for running requests to end, after the shutdown.
+    fn finish(&self) -> BoxFuture<'_, ()>;
 }
 
 /// What the first byte of a connection announces.
@@ -114,6 +119,30 @@ impl Doors {
         }
     }
 
+    /// Takes in a viewer who opened a tunnel. It counts as one more arrival: any number of tunnels
+    /// can be opened by one connection.
+    fn welcome_tunnelled(
+        self: Arc<Self>,
+        viewer: SocketAddr,
+        end: TunnelEnd,
+    ) -> Result<(), NoPlace> {
+        let shared = &self.shared;
+        if shared.stages.is_draining() || !shared.admits(shared.arrivals.as_ref(), viewer) {
+            return Err(NoPlace);
+        }
+        let visitor = Visitor::arrive(shared, viewer, Door::Tunnel).map_err(|rejection| {
+            self.unheard(viewer, rejection);
+            NoPlace
+        })?;
+        let (worker, assigned) = self.workers.assign().ok_or(NoPlace)?;
+        let doors = Arc::clone(&self);
+        worker.spawn(async move {
+            let _assigned = assigned;
+            doors.play(Transport::through(end), visitor).await;
+        });
+        Ok(())
+    }
+
     /// Finds out who comes and what they speak, and leads them to where that is understood.
     async fn greet(&self, stream: std::net::TcpStream, mut visitor: Visitor, assigned: Assigned) {
         let mut stream = match prepare(stream) {
@@ -173,6 +202,15 @@ impl Doors {
                 Err(error) => warn!(%error, "cannot serve an HTTP connection"),
             }
         });
+    }
+}
+
+/// The way of viewers who come through HTTP, held weakly: HTTP is one of the doors itself.
+impl Admission for Weak<Doors> {
+    fn open(&self, viewer: SocketAddr, end: TunnelEnd) -> Result<(), NoPlace> {
+        self.upgrade()
+            .ok_or(NoPlace)?
+            .welcome_tunnelled(viewer, end)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::rtmp::status::Rejection;
 pub enum Door {
     /// Over TCP.
     Tcp,
+    /// Through the tunnel, in HTTP.
+    Tunnel,
 }
 
 impl Door {
@@ -25,6 +27,7 @@ impl Door {
     pub const fn scheme(self) -> &'static str {
         match self {
             Self::Tcp => "rtmp",
+            Self::Tunnel => "rtmpt",
         }
     }
 }

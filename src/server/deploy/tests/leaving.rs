@@ -32,6 +32,10 @@ impl HttpDoor for NoHttp {
     fn serve(self: Arc<Self>, _: Box<dyn Stream>, _: SocketAddr) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A viewer, and all that it was sent behind the handshake.
