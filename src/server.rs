@@ -404,6 +404,7 @@ fn rules(settings: &Settings) -> Rules {
             },
             bytes_before_connect: limits.bytes_before_connect,
             streams: limits.max_streams_per_connection,
+            encrypted: false,
         },
         handshake_timeout: limits.handshake_timeout,
         idle_timeout: limits.idle_timeout,

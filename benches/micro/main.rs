@@ -13,6 +13,7 @@ mod cache;
 mod chunks;
 mod control;
 mod cpu_time;
+mod handshake;
 mod index;
 mod log;
 mod movie;
@@ -44,6 +45,6 @@ criterion_group! {
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
         sender::bench, patch::bench, registry::bench, routing::bench, control::bench,
-        access::bench, log::bench
+        access::bench, log::bench, handshake::bench
 }
 criterion_main!(parts);

@@ -8,10 +8,15 @@
 //! what is appended between two writes goes out in one. While [`Server::output_len`] is above the
 //! owner's limit it stops calling `input`; one call adds at most about twenty times what it is given.
 //!
+//! An encrypted connection is deciphered here, but its output is plain: the owner, who alone knows
+//! what goes out in which order, puts all behind the handshake through the keystream of
+//! [`Server::take_output_cipher`] (`encryption.rs`).
+//!
 //! A [`Violation`] is final: the owner logs it, sends what output there is if it likes, and closes.
 //! How the input is cut makes no difference to events, output and violations.
 
 mod calls;
+mod encryption;
 mod event;
 mod limits;
 mod replies;
@@ -29,7 +34,7 @@ use std::collections::VecDeque;
 use self::streams::Streams;
 use super::chunk::{ChunkReader, DEFAULT_CHUNK_SIZE};
 use super::command::{Call, Connect};
-use super::handshake::{Seed, ServerHandshake};
+use super::handshake::{Cipher, Seed, ServerHandshake};
 use super::message::{self, Message, UserControl, acknowledgement};
 use crate::wire::Reader;
 
@@ -47,8 +52,13 @@ pub struct Server {
     /// What `clientid` says.
     client_id: String,
     acks: Option<Acks>,
-    /// What came behind connect, before the owner has decided on it.
+    /// What came behind C1 before the key was agreed, or behind connect before the owner has
+    /// decided on it.
     held: Vec<u8>,
+    /// Those of an encrypted connection, once its key is agreed; that of the output until the owner
+    /// takes it.
+    input_cipher: Option<Cipher>,
+    output_cipher: Option<Cipher>,
     violation: Option<Violation>,
 }
 
@@ -85,7 +95,7 @@ impl Server {
         let client_id = client_id(&seed);
         Self {
             phase: Phase::Handshake {
-                handshake: ServerHandshake::new(seed),
+                handshake: ServerHandshake::new(seed, limits.encrypted),
                 received: 0,
             },
             chunks: ChunkReader::new(limits.chunks, 0),
@@ -96,21 +106,16 @@ impl Server {
             client_id,
             acks: None,
             held: Vec::new(),
+            input_cipher: None,
+            output_cipher: None,
             violation: None,
             limits,
         }
     }
 
     /// Takes bytes that the client sent. After a violation every call returns it again.
-    pub fn input(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
-        if let Some(violation) = &self.violation {
-            return Err(violation.clone());
-        }
-        let result = self.consume(&mut bytes);
-        if let Err(violation) = &result {
-            self.violation = Some(violation.clone());
-        }
-        result
+    pub fn input(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.unless_violated(|server| server.receive(bytes))
     }
 
     /// Whether the client has kept to the rules so far. To be asked after
@@ -167,8 +172,32 @@ impl Server {
         &self.client_id
     }
 
-    fn consume(&mut self, bytes: &mut &[u8]) -> Result<(), Violation> {
-        self.shake_hands(bytes)?;
+    /// Does what the client asks for, where it has kept to the rules so far, and remembers whether
+    /// it still does.
+    fn unless_violated(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.check()?;
+        let result = work(self);
+        self.violation = result.clone().err();
+        result
+    }
+
+    /// Takes bytes as they came.
+    fn receive(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        self.shake_hands(&mut bytes)?;
+        match self.phase {
+            Phase::Handshake { .. } => self.hold(bytes),
+            _ => match self.decipher(bytes) {
+                Some(plain) => self.consume(&plain),
+                None => self.consume(bytes),
+            },
+        }
+    }
+
+    /// Takes bytes behind the handshake, as they were before they were enciphered.
+    fn consume(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() && !matches!(self.phase, Phase::Rejected) {
             if matches!(self.phase, Phase::Asked { .. }) {
                 return self.hold(bytes);
@@ -177,7 +206,7 @@ impl Server {
             let mut piece = self.piece(bytes)?;
             let len = piece.len();
             let message = self.chunks.message(&mut piece)?;
-            *bytes = bytes
+            bytes = bytes
                 .get(len.saturating_sub(piece.len())..)
                 .unwrap_or_default();
             if let Some(message) = message {
@@ -188,15 +217,15 @@ impl Server {
         Ok(())
     }
 
-    /// Keeps what comes behind connect until it is decided: its answers must not overtake the one
-    /// to connect.
-    fn hold(&mut self, bytes: &mut &[u8]) -> Result<(), Violation> {
+    /// Keeps what comes behind connect until it is decided, for its answers must not overtake the
+    /// one to connect; and what comes behind C1 until the key is agreed.
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let limit = self.limits.bytes_before_connect;
         let held = self.held.len().saturating_add(bytes.len());
         if count(held) > limit {
             return Err(Violation::BytesBeforeConnect { limit });
         }
-        self.held.extend_from_slice(std::mem::take(bytes));
+        self.held.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -211,6 +240,8 @@ impl Server {
         let before = bytes.len();
         handshake.input(bytes, &mut self.output)?;
         *received = received.saturating_add(count(before.saturating_sub(bytes.len())));
+        let agreement = handshake.take_agreement();
+        self.events.extend(agreement.map(Event::KeyAgreement));
         if handshake.is_done() {
             self.chunks = ChunkReader::new(self.limits.chunks, *received);
             self.phase = Phase::Greeted;

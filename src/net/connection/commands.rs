@@ -25,6 +25,8 @@ use crate::units::MediaTime;
 impl Connection<'_> {
     pub(super) fn event(&mut self, event: Event) {
         match event {
+            // Never comes: the rules of this server refuse encrypted handshakes.
+            Event::KeyAgreement(_) => {}
             Event::Connect(connect) => self.connect(&connect),
             Event::StreamLength { transaction, name } => self.stream_length(transaction, name),
             Event::Play { stream, play, .. } => {

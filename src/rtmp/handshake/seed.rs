@@ -7,7 +7,7 @@ use sha2::Sha256;
 ///
 /// A handshake needs 3 KB of filling and a connection some ids; asking the system for 32 bytes
 /// and spreading them is cheaper, and the core stays free of randomness of its own.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Seed(pub [u8; 32]);
 
 impl Seed {

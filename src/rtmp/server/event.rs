@@ -1,12 +1,16 @@
 //! What a client wants that the owner of the connection must decide or do.
 
 use crate::rtmp::command::{Connect, Play, Play2};
+use crate::rtmp::handshake::KeyAgreement;
 use crate::units::MediaTime;
 
 /// A wish of the client. `stream` is the message stream that it is about; it exists, or did when
 /// the client said this.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// An encrypted handshake waits: compute this elsewhere, for it takes most of a millisecond,
+    /// and answer with [`super::Server::key_agreed`].
+    KeyAgreement(KeyAgreement),
     /// Answer with [`super::Server::accept_connect`] or [`super::Server::reject_connect`].
     Connect(Box<Connect>),
     /// Answer with [`super::Server::stream_length`].

@@ -20,6 +20,9 @@ pub struct Limits {
     pub bytes_before_connect: u64,
     /// Message streams at a time. Players use one; those that prepare the next clip, two or three.
     pub streams: u32,
+    /// Whether encrypted handshakes (RTMPE) are spoken. Each costs most of a millisecond of
+    /// computing, and what they give is no security.
+    pub encrypted: bool,
 }
 
 impl Default for Limits {
@@ -29,6 +32,7 @@ impl Default for Limits {
             amf: amf::Limits::COMMAND,
             bytes_before_connect: 64 * 1024,
             streams: 16,
+            encrypted: false,
         }
     }
 }

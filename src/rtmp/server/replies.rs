@@ -34,7 +34,7 @@ impl Server {
         self.send(&status::on_bw_done());
         let held = std::mem::take(&mut self.held);
         // A violation in it is kept, and told by `check`.
-        let _ = self.input(&held);
+        let _ = self.unless_violated(|server| server.consume(&held));
     }
 
     /// Refuses the connect that was asked for. The owner closes the connection once this is sent;

@@ -6,13 +6,12 @@ use super::*;
 use crate::amf::{self, Value};
 use crate::rtmp::chunk::{ChunkLimits, write_message};
 use crate::rtmp::command::{Length, Play, Reset, Start};
-use crate::rtmp::handshake::{BLOCK, ClientHandshake, ClientStyle, Scheme};
+use crate::rtmp::handshake::{BLOCK, ClientHandshake, ClientStyle, REPLY, Scheme};
 use crate::rtmp::status::{Rejection, Status};
 use crate::units::{MediaTime, Millis};
 
+mod encryption;
 mod peer;
-
-const REPLY: usize = 1 + 2 * BLOCK;
 
 fn server() -> Server {
     Server::new(Limits::default(), Seed([7; 32]))
@@ -549,17 +548,24 @@ struct Outcome {
 
 /// Plays a whole connection with its input in these pieces, accepting the connect when it comes.
 fn run<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut server = server();
+    run_on(server(), pieces)
+}
+
+fn run_on<'a>(mut server: Server, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let (mut happened, mut output) = (Vec::new(), Vec::new());
     let mut result = Ok(());
     for piece in pieces {
         result = server.input(piece);
-        while server.has_event() {
-            let mut new = events(&mut server);
-            if matches!(new.last(), Some(Event::Connect(_))) {
-                server.accept_connect();
+        while let Some(event) = server.event() {
+            match &event {
+                Event::Connect(_) => server.accept_connect(),
+                Event::KeyAgreement(agreement) => {
+                    // What is wrong is told by `check`.
+                    let _ = server.key_agreed(agreement.clone().compute());
+                }
+                _ => {}
             }
-            happened.append(&mut new);
+            happened.push(event);
         }
         result = result.and(server.check());
         output.append(server.output());
@@ -575,12 +581,19 @@ fn run<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     }
 }
 
-/// A client's bytes from handshake to seek, with chunk streams interleaved and acknowledgements asked for.
+/// A client's bytes from handshake to seek, with chunk streams interleaved and acknowledgements
+/// asked for.
 fn session(style: ClientStyle) -> Vec<u8> {
     let mut bytes = Vec::new();
     ClientHandshake::new(Seed([9; 32]), style, &mut bytes);
     bytes.extend_from_slice(&[0; BLOCK]);
-    bytes.extend(connect());
+    bytes.extend(chunks());
+    bytes
+}
+
+/// What a client says from connect to seek.
+fn chunks() -> Vec<u8> {
+    let mut bytes = connect();
     crate::rtmp::message::window_acknowledgement_size(&mut bytes, 5000);
     UserControl::PingRequest(1).write(&mut bytes);
     bytes.extend(call("createStream", 2.0, 0, &[]));

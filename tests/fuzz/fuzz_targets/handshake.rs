@@ -14,7 +14,7 @@ fn serve<'a>(
     seed: &Seed,
     pieces: impl Iterator<Item = &'a [u8]>,
 ) -> (Vec<u8>, usize, bool, Option<HandshakeError>) {
-    let mut server = ServerHandshake::new(seed.clone());
+    let mut server = ServerHandshake::new(seed.clone(), false);
     let (mut out, mut left) = (Vec::new(), 0);
     for mut piece in pieces {
         if let Err(error) = server.input(&mut piece, &mut out) {
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut sent = Vec::new();
     let mut client = ClientHandshake::new(seed.clone(), style, &mut sent);
-    let mut server = ServerHandshake::new(Seed(seed.0.map(|byte| !byte)));
+    let mut server = ServerHandshake::new(Seed(seed.0.map(|byte| !byte)), false);
     let mut reply = Vec::new();
     for mut piece in sent.chunks(cut) {
         server
