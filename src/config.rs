@@ -152,6 +152,8 @@ pub enum CrossDomain {
 pub struct Proxy {
     /// Whose connections begin with a PROXY header, which says who the viewer is.
     pub trusted: TrustedProxies,
+    /// Whose `X-Forwarded-For` says who the viewer of a tunnel is.
+    pub forwarded: TrustedProxies,
 }
 
 /// What is kept of media, where, and for how long.
@@ -504,6 +506,11 @@ impl Settings {
     /// Whether distributions were created by the API of an earlier run.
     pub fn has_store(&self) -> bool {
         self.data_dir.join(embedded::FILE).exists()
+    }
+
+    /// Whether any distribution can be reached by RTMPE, now or with a tag that comes.
+    pub fn may_encrypt(&self) -> bool {
+        self.has_api() || self.distributions.iter().any(|it| it.encrypted)
     }
 
     /// Whether there is an access key, so that distributions can be created by the API.

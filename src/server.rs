@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,7 +42,7 @@ use crate::delivery::ahead::Budget;
 use crate::delivery::meter::Meter;
 use crate::delivery::viewer::EnhancedPolicy;
 use crate::http::port::Bounds;
-use crate::http::tunnel::{Entrance, NoProxies};
+use crate::http::tunnel::Entrance;
 use crate::http::{Site, Web};
 use crate::net::connection::Rules;
 use crate::net::doors::Doors;
@@ -138,6 +139,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         ),
         arrivals: Frequency::new(limits.max_arrivals_per_address),
         handshakes: Frequency::new(limits.max_handshakes_per_address),
+        agreements: Arc::new(Semaphore::new(agreements())),
         meter: Arc::clone(&meter),
         sessions: Sessions::default(),
         observer: Arc::clone(access_log.log()) as _,
@@ -388,6 +390,12 @@ fn max_connections(settings: &Settings, limit: u64) -> u64 {
     wanted.min(possible)
 }
 
+/// Keys of RTMPE that are computed at once: half of the cores, so that the others go on with what
+/// plays.
+fn agreements() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 fn rules(settings: &Settings) -> Rules {
     let limits = &settings.limits;
     let message = u32::try_from(limits.max_message).unwrap_or(u32::MAX);
@@ -404,7 +412,7 @@ fn rules(settings: &Settings) -> Rules {
             },
             bytes_before_connect: limits.bytes_before_connect,
             streams: limits.max_streams_per_connection,
-            encrypted: false,
+            encrypted: settings.may_encrypt(),
         },
         handshake_timeout: limits.handshake_timeout,
         idle_timeout: limits.idle_timeout,
@@ -420,7 +428,7 @@ fn site(
 ) -> Site {
     let tunnel = Entrance {
         tunnels: Arc::new(Tunnels::new(Arc::new(Weak::clone(doors)))),
-        trust: Arc::new(NoProxies),
+        proxies: settings.proxy.forwarded.clone(),
         body_timeout: settings.http.header_timeout,
     };
     Site {

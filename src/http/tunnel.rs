@@ -17,9 +17,8 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-pub use self::forwarded::{NoProxies, Trust};
-
 use super::port::{self, Hold, Peer};
+use crate::net::proxy::TrustedProxies;
 use crate::net::tunnel::{Refused, Tunnels};
 use crate::rtmp::tunnel::{self, BODY_MAX, Fault, Incoming, TunnelId};
 
@@ -32,7 +31,7 @@ pub struct Entrance {
     /// The sessions.
     pub tunnels: Arc<Tunnels>,
     /// Whom to believe who a viewer is.
-    pub trust: Arc<dyn Trust>,
+    pub proxies: TrustedProxies,
     /// For the body of a request to arrive.
     pub body_timeout: Duration,
 }
@@ -57,7 +56,7 @@ pub(super) async fn answer(entrance: Option<&Entrance>, request: Request<Body>) 
             let Some(Peer(peer)) = parts.extensions.get().copied() else {
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             };
-            let viewer = forwarded::viewer(peer, &parts.headers, &*entrance.trust);
+            let viewer = forwarded::viewer(peer, &parts.headers, &entrance.proxies);
             entrance.open(viewer, hold, keeps)
         }
         tunnel::Request::Within { id, kind, number } => {

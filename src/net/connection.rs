@@ -6,6 +6,7 @@
 
 mod account;
 mod commands;
+mod encryption;
 mod end;
 mod rules;
 mod streams;
@@ -22,6 +23,7 @@ use tracing::{debug, info};
 pub use self::rules::Rules;
 
 use self::account::Account;
+use self::encryption::Agreeing;
 use self::end::{End, LAST_BYTES, LINGER, linger};
 use self::streams::Streams;
 use self::wait::{Alarm, Woken};
@@ -106,6 +108,10 @@ pub struct Connection<'a> {
     /// Jobs of streams that were deleted.
     leftovers: FuturesUnordered<Job>,
     buffer: Duration,
+    /// The keys of an encrypted connection, while they are computed.
+    agreeing: Option<Agreeing>,
+    /// Whether the viewer's address shakes hands too often.
+    too_often: bool,
     /// A viewer whose connect is being looked at.
     arriving: Option<Arriving>,
     /// The word that connect was refused with.
@@ -151,6 +157,8 @@ impl<'a> Connection<'a> {
             lengths: FuturesUnordered::new(),
             leftovers: FuturesUnordered::new(),
             buffer: DEFAULT_BUFFER,
+            agreeing: None,
+            too_often: false,
             arriving: None,
             rejected: None,
             leaving: None,
@@ -174,6 +182,7 @@ impl<'a> Connection<'a> {
         match &end {
             End::Violation(_)
             | End::NoConnect(_)
+            | End::TooOften
             | End::Idle(_)
             | End::Stalled(_)
             | End::Disabled
@@ -212,6 +221,9 @@ impl<'a> Connection<'a> {
             self.events();
             self.leave();
             self.server.check()?;
+            if self.too_often {
+                return Err(End::TooOften);
+            }
             let Standstill { blocked, wake } = self.advance(now).await?;
             self.settle();
             if wake == Some(now) {
@@ -251,6 +263,7 @@ impl<'a> Connection<'a> {
                 Woken::Readable => self.read()?,
                 Woken::Job(id, done) => self.done(id, done),
                 Woken::Length(transaction, opened) => self.answer_length(transaction, opened),
+                Woken::Agreed(agreed) => self.agreed(agreed)?,
                 Woken::Checked(checked) => self.checked(checked),
                 Woken::Other => {}
             }

@@ -152,7 +152,7 @@ impl Doors {
         let limit = visitor.since + self.shared.rules.handshake_timeout;
         let hello = timeout_at(limit.into(), self.hear(&mut stream, &mut visitor));
         match hello.await.unwrap_or(Err(Unserved::Silent)) {
-            Ok(Protocol::Rtmp) => self.play(Transport::Plain(stream), visitor).await,
+            Ok(Protocol::Rtmp) => self.play(Transport::over(stream), visitor).await,
             Ok(Protocol::Http) => {
                 drop(assigned);
                 self.browse(stream, visitor);

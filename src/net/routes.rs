@@ -92,13 +92,15 @@ impl Routes {
         self.table.load().hosts.lookup(host).cloned()
     }
 
-    /// The viewer that a connect makes, and their place at the distribution.
+    /// The viewer that a connect makes, over RTMPE where `encrypted`, and their place at the
+    /// distribution.
     ///
     /// # Errors
     /// One of the rejections of spec/cloudfront.md 1.6, or no place is left.
     pub fn admit(
         &self,
         connect: &Connect,
+        encrypted: bool,
         meter: &Arc<Meter>,
         facts: &Facts,
         observer: &Arc<dyn Observer>,
@@ -114,6 +116,9 @@ impl Routes {
         }
         if terms.kind != Kind::Streaming {
             return Err(Rejection::DistributionTypeMismatch);
+        }
+        if encrypted && !terms.encrypted {
+            return Err(Rejection::EncryptionDenied);
         }
         let target = ConnectTarget::parse(connect.app(), tc_url, &terms.apps)?;
         let place = route.room.enter().ok_or(Rejection::DistributionFull)?;

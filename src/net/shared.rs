@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::connection::Rules;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub arrivals: Option<Frequency>,
     /// How often one address may begin a handshake that takes public keys.
     pub handshakes: Option<Frequency>,
+    /// Permits to compute the keys of an RTMPE connection.
+    pub agreements: Arc<Semaphore>,
     /// What viewers are served, counted.
     pub meter: Arc<Meter>,
     /// The viewers who are here.

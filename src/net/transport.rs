@@ -20,9 +20,13 @@ use tokio::net::TcpStream;
 use crate::delivery::media::RunMedia;
 use crate::delivery::sender::Output;
 use crate::delivery::socket;
+use crate::rtmp::handshake::Cipher;
 
 /// Bytes that are copied out of a segment at once: four TLS records.
 const COPY_BYTES: usize = 64 * 1024;
+
+/// Bytes that are enciphered at once: what a connection may hold that the way did not take.
+const ENCIPHER_BYTES: usize = 16 * 1024;
 
 thread_local! {
     /// Where bytes pass through that are copied: one buffer for all connections of a thread.
@@ -97,24 +101,52 @@ impl Channel for TcpStream {
 
 /// The way to one viewer.
 #[derive(Debug)]
-pub enum Transport {
-    /// Plain TCP.
-    Plain(TcpStream),
-    /// Through the hands of this process.
-    Copied(Copied),
+pub struct Transport {
+    way: Way,
+    cipher: Option<Outgoing>,
 }
 
-/// A way that bytes are copied out to.
 #[derive(Debug)]
-pub struct Copied {
-    channel: Box<dyn Channel>,
+enum Way {
+    /// TCP: what is not enciphered goes by `sendfile`.
+    Socket(TcpStream),
+    /// Bytes are copied out to it.
+    Channel(Box<dyn Channel>),
+}
+
+/// The cipher of what goes out, and what it has enciphered and the way has not taken.
+#[derive(Debug)]
+struct Outgoing {
+    cipher: Cipher,
+    /// Bytes that go out as they are before the cipher begins.
+    plain: usize,
+    rest: Vec<u8>,
 }
 
 impl Transport {
+    /// The way over TCP.
+    pub const fn over(socket: TcpStream) -> Self {
+        Self {
+            way: Way::Socket(socket),
+            cipher: None,
+        }
+    }
+
     /// The way through a channel.
     pub fn through(channel: impl Channel + 'static) -> Self {
-        let channel = Box::new(channel);
-        Self::Copied(Copied { channel })
+        Self {
+            way: Way::Channel(Box::new(channel)),
+            cipher: None,
+        }
+    }
+
+    /// Enciphers what goes out from here on, but for the next `plain` bytes.
+    pub fn encipher(&mut self, cipher: Cipher, plain: usize) {
+        self.cipher = Some(Outgoing {
+            cipher,
+            plain,
+            rest: Vec::new(),
+        });
     }
 
     /// Reads what is there, as [`Channel::try_read`].
@@ -122,7 +154,7 @@ impl Transport {
     /// # Errors
     /// As there.
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.channel().try_read(buffer)
+        self.way.channel().try_read(buffer)
     }
 
     /// Sends some of the output; answers how many bytes were taken.
@@ -130,9 +162,9 @@ impl Transport {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when none are taken now; otherwise the way is broken.
     pub fn send_some(&mut self, output: &Output<'_, RunMedia>) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket::send_some(socket, output),
-            Self::Copied(copied) => copied.send_some(output),
+        match (&mut self.way, &mut self.cipher) {
+            (Way::Socket(socket), None) => socket::send_some(socket, output),
+            (way, cipher) => copy_some(way.channel(), cipher.as_mut(), output),
         }
     }
 
@@ -141,45 +173,83 @@ impl Transport {
     /// # Errors
     /// As there.
     pub fn try_flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(_) => Ok(()),
-            Self::Copied(copied) => copied.channel.try_flush(),
+        let channel = self.way.channel();
+        if let Some(outgoing) = &mut self.cipher {
+            outgoing.send_rest(channel)?;
         }
+        channel.try_flush()
     }
 
     /// As [`Channel::poll_readable`].
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.channel().poll_readable(cx)
+        self.way.channel().poll_readable(cx)
     }
 
     /// As [`Channel::poll_writable`].
     pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.channel().poll_writable(cx)
+        self.way.channel().poll_writable(cx)
     }
 
     /// As [`Channel::close`].
     pub fn close(&mut self) {
-        self.channel().close();
+        self.way.channel().close();
     }
 
     /// As [`Channel::bound_unsent`].
     pub fn bound_unsent(&mut self, bound: bool) {
-        self.channel().bound_unsent(bound);
+        self.way.channel().bound_unsent(bound);
     }
+}
 
+impl Way {
     fn channel(&mut self) -> &mut dyn Channel {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Copied(copied) => copied.channel.as_mut(),
+            Self::Socket(socket) => socket,
+            Self::Channel(channel) => channel.as_mut(),
         }
     }
 }
 
-impl Copied {
-    fn send_some(&mut self, output: &Output<'_, RunMedia>) -> io::Result<usize> {
-        PASSING.with_borrow_mut(|passing| {
-            let bytes = socket::bytes_of(output, COPY_BYTES, passing)?;
-            self.channel.try_write(bytes)
-        })
+impl Outgoing {
+    /// Enciphers these bytes and sends what the way takes of them; the rest waits here.
+    fn send(&mut self, channel: &mut dyn Channel, bytes: &[u8]) -> io::Result<usize> {
+        self.send_rest(channel)?;
+        let mut enciphered = bytes.to_vec();
+        let plain = self.plain.min(enciphered.len());
+        self.plain -= plain;
+        self.cipher.apply(&mut enciphered[plain..]);
+        match channel.try_write(&enciphered) {
+            Ok(sent) => self.rest = enciphered.split_off(sent.min(enciphered.len())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.rest = enciphered,
+            Err(error) => return Err(error),
+        }
+        Ok(bytes.len())
+    }
+
+    fn send_rest(&mut self, channel: &mut dyn Channel) -> io::Result<()> {
+        while !self.rest.is_empty() {
+            let sent = channel.try_write(&self.rest)?;
+            self.rest.drain(..sent.min(self.rest.len()));
+        }
+        // Most connections never wait; none keeps the room.
+        self.rest = Vec::new();
+        Ok(())
     }
 }
+
+fn copy_some(
+    channel: &mut dyn Channel,
+    cipher: Option<&mut Outgoing>,
+    output: &Output<'_, RunMedia>,
+) -> io::Result<usize> {
+    PASSING.with_borrow_mut(|passing| match cipher {
+        None => channel.try_write(socket::bytes_of(output, COPY_BYTES, passing)?),
+        Some(outgoing) => {
+            let bytes = socket::bytes_of(output, ENCIPHER_BYTES, passing)?;
+            outgoing.send(channel, bytes)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,32 +4,21 @@
 //! trusted proxy wrote is believed: from the peer back, the first address that is no trusted proxy's
 //! is the viewer's. What stands before it anybody may have made up.
 
-use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 
+use crate::net::proxy::TrustedProxies;
+
 const HEADER: &str = "x-forwarded-for";
 
-/// Whose word counts.
-pub trait Trust: Send + Sync + Debug {
-    /// Whether this is the address of a proxy whose word counts.
-    fn is_trusted(&self, address: IpAddr) -> bool;
-}
-
-/// Nobody's: no proxy stands before the server.
-#[derive(Debug)]
-pub struct NoProxies;
-
-impl Trust for NoProxies {
-    fn is_trusted(&self, _: IpAddr) -> bool {
-        false
-    }
-}
-
 /// The viewer's address; without a port where a proxy told it.
-pub(super) fn viewer(peer: SocketAddr, headers: &HeaderMap, trust: &dyn Trust) -> SocketAddr {
-    if !trust.is_trusted(peer.ip()) {
+pub(super) fn viewer(
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> SocketAddr {
+    if !trusted.contains(peer.ip()) {
         return peer;
     }
     let lines = headers.get_all(HEADER).into_iter().rev();
@@ -40,7 +29,7 @@ pub(super) fn viewer(peer: SocketAddr, headers: &HeaderMap, trust: &dyn Trust) -
             break;
         };
         viewer = SocketAddr::new(address, 0);
-        if !trust.is_trusted(address) {
+        if !trusted.contains(address) {
             break;
         }
     }
@@ -63,21 +52,13 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    #[derive(Debug)]
-    struct Tens;
-
-    impl Trust for Tens {
-        fn is_trusted(&self, address: IpAddr) -> bool {
-            matches!(address, IpAddr::V4(address) if address.octets()[0] == 10)
-        }
-    }
-
     fn told(peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(HEADER, HeaderValue::from_str(line).unwrap());
         }
-        viewer(peer.parse().unwrap(), &headers, &Tens).to_string()
+        let tens = vec!["10.0.0.0/8".to_owned()].try_into().unwrap();
+        viewer(peer.parse().unwrap(), &headers, &tens).to_string()
     }
 
     #[test]

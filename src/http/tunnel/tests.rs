@@ -1,4 +1,3 @@
-use std::net::IpAddr;
 use std::sync::Mutex;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,16 +20,6 @@ struct NoHosts;
 impl Policies for NoHosts {
     fn policy_for<'a>(&'a self, _: &'a str, _: bool) -> futures_util::future::BoxFuture<'a, Own> {
         Box::pin(std::future::ready(Own::NoDistribution))
-    }
-}
-
-/// Believes everybody.
-#[derive(Debug)]
-struct Everybody;
-
-impl Trust for Everybody {
-    fn is_trusted(&self, _: IpAddr) -> bool {
-        true
     }
 }
 
@@ -63,7 +52,7 @@ impl Port {
             draining: CancellationToken::new(),
             tunnel: Some(Entrance {
                 tunnels: Arc::new(Tunnels::new(Arc::clone(&viewers) as _)),
-                trust: Arc::new(Everybody),
+                proxies: vec!["0.0.0.0/0".to_owned()].try_into().unwrap(),
                 body_timeout: Duration::from_millis(300),
             }),
             bounds: Bounds {

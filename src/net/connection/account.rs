@@ -109,6 +109,7 @@ impl Account {
             }
             End::Rejected(_) => Close::Rejected,
             End::NoConnect(_) => Close::NoConnect,
+            End::TooOften => Close::Rejected,
             End::Idle(_) => Close::Idle,
             End::Stalled(_) => Close::Stalled,
             End::Disabled => Close::Disabled,

@@ -25,8 +25,7 @@ use crate::units::MediaTime;
 impl Connection<'_> {
     pub(super) fn event(&mut self, event: Event) {
         match event {
-            // Never comes: the rules of this server refuse encrypted handshakes.
-            Event::KeyAgreement(_) => {}
+            Event::KeyAgreement(agreement) => self.agree(agreement),
             Event::Connect(connect) => self.connect(&connect),
             Event::StreamLength { transaction, name } => self.stream_length(transaction, name),
             Event::Play { stream, play, .. } => {
@@ -81,7 +80,8 @@ impl Connection<'_> {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
         let facts = Facts::new(self.id, self.peer, connect);
         let (routes, shared) = (&self.shared.routes, self.shared);
-        let admit = |()| routes.admit(connect, &shared.meter, &facts, &shared.observer);
+        let encrypted = self.server.is_encrypted();
+        let admit = |()| routes.admit(connect, encrypted, &shared.meter, &facts, &shared.observer);
         match refusal.and_then(admit) {
             Ok((viewer, place)) => {
                 info!(

@@ -30,6 +30,8 @@ pub(super) enum End {
     Rejected(&'static str),
     #[error("no connect within {0:?}")]
     NoConnect(Duration),
+    #[error("the address shakes hands too often")]
+    TooOften,
     #[error("nothing happened for {0:?}")]
     Idle(Duration),
     #[error("the viewer took no byte for {0:?}")]

@@ -22,6 +22,7 @@ use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Opened};
 use crate::net::shared::Shared;
 use crate::net::stages::{Moment, Stages};
+use crate::rtmp::handshake::KeyAgreed;
 use crate::rtmp::status::Rejection;
 
 /// What ended a wait.
@@ -33,6 +34,8 @@ pub(super) enum Woken {
     Job(u32, Done),
     /// A getStreamLength of that transaction came to something.
     Length(f64, Result<Opened, PlayError>),
+    /// The keys of an encrypted connection.
+    Agreed(Option<KeyAgreed>),
     /// Whether the viewer who arrives may come in.
     Checked(Result<(), Rejection>),
     /// There is room in the socket, it is time, or the server goes on to its end.
@@ -120,6 +123,11 @@ impl Connection<'_> {
     }
 
     fn poll_jobs(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        if let Some(agreeing) = &mut self.agreeing
+            && let Poll::Ready(agreed) = agreeing.poll_unpin(cx)
+        {
+            return Poll::Ready(Woken::Agreed(agreed));
+        }
         if let Some(arriving) = &mut self.arriving
             && let Poll::Ready(checked) = arriving.check.poll_unpin(cx)
         {
