@@ -16,6 +16,7 @@ mod control_api;
 mod control_crash;
 mod control_hostile;
 mod disk;
+mod encrypted;
 mod enhanced;
 mod faults;
 mod freshness;

@@ -90,7 +90,19 @@ pub fn rtmpdump(url: &str, out: &Path) -> Outcome {
 
 /// rtmpdump with application and stream name given apart.
 pub fn rtmpdump_split(address: &str, app: &str, name: &str, more: &[&str], out: &Path) -> Outcome {
-    let url = format!("rtmp://{address}/{app}");
+    rtmpdump_by("rtmp", address, app, name, more, out)
+}
+
+/// The same by another of its protocols: rtmp, rtmpt, rtmpe, rtmpte, rtmps, rtmpts.
+pub fn rtmpdump_by(
+    scheme: &str,
+    address: &str,
+    app: &str,
+    name: &str,
+    more: &[&str],
+    out: &Path,
+) -> Outcome {
+    let url = format!("{scheme}://{address}/{app}");
     let out = out.display().to_string();
     let mut arguments = vec![
         "--quiet",
