@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{self, Body};
+use axum::body::{self, Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -68,6 +68,10 @@ pub(super) async fn answer(entrance: Option<&Entrance>, request: Request<Body>) 
 
 impl Entrance {
     async fn body(&self, body: Body) -> Result<Bytes, StatusCode> {
+        // What is announced as too large is not waited for.
+        if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > BODY_MAX) {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
         match tokio::time::timeout(self.body_timeout, body::to_bytes(body, BODY_MAX)).await {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),

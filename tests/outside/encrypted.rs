@@ -2,10 +2,11 @@
 
 use tempfile::tempdir;
 
+use crate::support::distributions::{Config, Control, member};
 use crate::support::metrics::Metrics;
 use crate::support::packets::{self, Table};
 use crate::support::server::{Server, Setup};
-use crate::support::{media, players, server};
+use crate::support::{media, players, seaweed, server};
 
 /// What rtmpdump got of `name` by `scheme`, and what it said.
 fn dump(server: &Server, scheme: &str, name: &str, more: &[&str]) -> (Option<Table>, String) {
@@ -105,4 +106,35 @@ fn without_any_the_handshake_is_refused() {
     assert!(received.is_none());
     let (received, said) = dump(&server, "rtmp", "mp4:plain.mp4", &[]);
     assert!(received.is_some(), "{said}");
+}
+
+/// A distribution of the API has no field for it, but a tag.
+#[test]
+fn a_tag_switches_it_off_and_on() {
+    let server = Setup::s3(seaweed::shared()).with_key().start();
+    let control = Control::operator(server.api);
+    let identity = control.identity("tagged");
+    let config = Config::new("tagged", "media.s3.amazonaws.com").identity(&identity);
+    let made = control.serve(&config);
+    let path = format!("/2020-05-31/streaming-distribution/{}", made.id);
+    let arn = member(&control.call("GET", &path, None, "").text(), "ARN");
+    let path = format!(
+        "/2020-05-31/tagging?Operation=Tag&Resource={}",
+        arn.replace(':', "%3A").replace('/', "%2F")
+    );
+    let tc_url = format!("rtmpe://{}/cfx/st", made.domain_name);
+    let plays = || {
+        dump(&server, "rtmpe", "mp4:plain.mp4", &["-t", &tc_url])
+            .0
+            .is_some()
+    };
+    assert!(plays(), "before");
+    for (value, expected) in [("off", false), ("on", true)] {
+        let tag = format!(
+            "<Tags><Items><Tag><Key>streamfront:rtmpe</Key><Value>{value}</Value></Tag></Items></Tags>"
+        );
+        let answer = control.call("POST", &path, None, &tag);
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert!((0..100).any(|_| plays() == expected), "{value}");
+    }
 }
