@@ -51,7 +51,7 @@ use tokio::sync::watch;
 
 pub use error::RegistryError;
 pub use rules::{Quotas, Rules};
-pub use state::{Page, State, Status};
+pub use state::{FixedKeys, Page, State, Status};
 
 use crate::distribution::AccountId;
 use crate::distribution::record::StreamingRecord;
@@ -78,6 +78,15 @@ pub struct Author {
     pub version: String,
 }
 
+/// What the configuration file has. It is shown beside what is stored, and nobody can change it.
+#[derive(Debug, Default)]
+pub struct Fixed {
+    /// Its streaming distributions.
+    pub distributions: Vec<StreamingRecord>,
+    /// Ids of its public keys, by the account that they belong to.
+    pub keys: FixedKeys,
+}
+
 /// All that there is, and how it changes. Cheap to clone; the task that writes ends with the last
 /// clone.
 #[derive(Debug, Clone)]
@@ -88,21 +97,21 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Loads what the store has, puts the `fixed` distributions of the configuration file beside
-    /// it, and starts the writer on the current tokio runtime.
+    /// Loads what the store has, puts what is `fixed` by the configuration file beside it, and
+    /// starts the writer on the current tokio runtime.
     ///
     /// # Errors
     /// The store's; and [`StoreError::Damaged`] where an id stands in both.
     pub async fn open(
         store: Arc<dyn Store>,
-        fixed: Vec<StreamingRecord>,
+        fixed: Fixed,
         rules: Rules,
     ) -> Result<Self, StoreError> {
-        let mut draft = Draft::new(rules);
+        let mut draft = Draft::new(rules, fixed.keys);
         for record in store.load().await? {
             draft.put(record);
         }
-        for record in fixed {
+        for record in fixed.distributions {
             draft.put_fixed(record)?;
         }
         let deployments = Arc::new(Deployments::default());

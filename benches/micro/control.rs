@@ -20,7 +20,7 @@ use streamfront::api::diagnose::{Diagnose, Finding, Question};
 use streamfront::api::{self, AccessKey, Api, Players, Purge, Purged, Secret, Sessions, What};
 use streamfront::delivery::session::{ClientId, Session};
 use streamfront::distribution::AccountId;
-use streamfront::registry::{Quotas, Registry, Rules};
+use streamfront::registry::{Fixed, Quotas, Registry, Rules};
 use streamfront::store::embedded::Embedded;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -87,7 +87,7 @@ fn start(runtime: &Runtime) -> Port {
     };
     let shutdown = CancellationToken::new();
     let address = runtime.block_on(async {
-        let registry = Registry::open(Arc::new(store), vec![], rules).await;
+        let registry = Registry::open(Arc::new(store), Fixed::default(), rules).await;
         let key = AccessKey {
             caller: Caller {
                 account: AccountId::operator(),

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use streamfront::distribution::record::{Head, StreamingRecord, Tags};
 use streamfront::distribution::streaming::PriceClass;
 use streamfront::distribution::{AccountId, StreamingConfig};
-use streamfront::registry::{Author, Quotas, Registry, Repeat, Rules, arn};
+use streamfront::registry::{Author, Fixed, Quotas, Registry, Repeat, Rules, arn};
 use streamfront::store::embedded::Embedded;
 use streamfront::store::{Change, Record, Store};
 use tempfile::TempDir;
@@ -85,7 +85,7 @@ fn filled(runtime: &Runtime, count: usize) -> (Registry, TempDir) {
     let registry = runtime.block_on(async {
         let records = (0..count).map(record).collect();
         store.commit(records).await.expect("written");
-        Registry::open(Arc::new(store), vec![], rules).await
+        Registry::open(Arc::new(store), Fixed::default(), rules).await
     });
     (registry.expect("a registry"), folder)
 }

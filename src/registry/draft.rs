@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::claim::{Claim, claims};
-use super::{RegistryError, Rules, State};
+use super::{FixedKeys, RegistryError, Rules, State};
 use crate::distribution::AccountId;
 use crate::distribution::record::StreamingRecord;
 use crate::store::{Change, Kind, Record, StoreError};
@@ -26,11 +26,15 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules, fixed_keys: FixedKeys) -> Self {
+        let fixed_keys = Arc::new(fixed_keys);
         Self {
             rules,
             now: 0,
-            state: Arc::default(),
+            state: Arc::new(State {
+                fixed_keys,
+                ..State::default()
+            }),
             claims: HashMap::new(),
             counts: HashMap::new(),
         }
@@ -190,6 +194,7 @@ impl Draft {
         self.counts.clear();
         self.state = Arc::new(State {
             deployed: state.deployed.clone(),
+            fixed_keys: Arc::clone(&state.fixed_keys),
             ..State::default()
         });
         let streaming = state.streaming.values().cloned();

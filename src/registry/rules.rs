@@ -11,7 +11,8 @@ use crate::store::Kind;
 pub struct Rules {
     /// How many of each kind an account may have.
     pub quotas: Quotas,
-    /// Accounts that exist because they have an access key. One that owns something exists too.
+    /// Accounts that exist because the configuration file has an access key or a public key of
+    /// theirs. One that owns something exists too.
     pub accounts: HashSet<AccountId>,
     /// Suffixes of configured S3 servers: see [`crate::distribution::bucket::BucketDomain::parse`].
     pub suffixes: Vec<String>,

@@ -10,6 +10,9 @@ use crate::distribution::record::{
 };
 use crate::distribution::streaming::Signer;
 
+/// Ids of the public keys of the configuration file, by the account that they belong to.
+pub type FixedKeys = BTreeMap<AccountId, BTreeSet<String>>;
+
 /// All that there is at one moment. Readers look into the maps; the writer keeps further tables
 /// beside them (names, references).
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,8 @@ pub struct State {
     pub public_keys: BTreeMap<String, Arc<PublicKeyRecord>>,
     /// Key groups of all accounts by id.
     pub key_groups: BTreeMap<String, Arc<KeyGroupRecord>>,
+    /// Public keys of the configuration file: they count, and are nobody's to change.
+    pub(super) fixed_keys: Arc<FixedKeys>,
     /// Which version (ETag) of a distribution this edge serves, by id. Shared strings: all of this
     /// is copied with each change.
     pub(super) deployed: HashMap<Arc<str>, Arc<str>>,
@@ -134,19 +139,30 @@ impl State {
         page(&self.key_groups, |it| &it.head, account, marker, most)
     }
 
-    /// The trusted signers of a distribution, each with the ids of its keys that count
-    /// ([`State::active_keys`]). A signer without a key can sign nothing.
+    /// The trusted signers of a distribution, each with the ids of its keys that count: those of
+    /// the registry ([`State::active_keys`]), then those of the configuration file. A signer
+    /// without a key can sign nothing.
     pub fn active_signers(&self, record: &StreamingRecord) -> Vec<(Signer, Vec<String>)> {
         let signers = record.config.trusted_signers.iter();
         signers
             .map(|signer| {
                 let account = signer.account(&record.head.account);
-                (signer.clone(), self.active_keys(account))
+                (signer.clone(), self.counting_keys(account))
             })
             .collect()
     }
 
-    /// The public keys of an account that count: the oldest two, and those of its key groups.
+    fn counting_keys(&self, account: &AccountId) -> Vec<String> {
+        let mut keys = self.active_keys(account);
+        // One that has the id of another takes its place.
+        let fixed = self.fixed_keys.get(account).into_iter().flatten();
+        let more: Vec<String> = fixed.filter(|id| !keys.contains(id)).cloned().collect();
+        keys.extend(more);
+        keys
+    }
+
+    /// The public keys of an account that count, of those in the registry: the oldest two, and
+    /// those of its key groups.
     pub fn active_keys(&self, account: &AccountId) -> Vec<String> {
         let mut keys: Vec<&Head> = self
             .public_keys

@@ -72,7 +72,9 @@ fn tags(pairs: &[(&str, &str)]) -> Tags {
 }
 
 async fn open(store: &Arc<Memory>, rules: Rules) -> Registry {
-    Registry::open(store.clone(), vec![], rules).await.unwrap()
+    Registry::open(store.clone(), Fixed::default(), rules)
+        .await
+        .unwrap()
 }
 
 async fn fresh() -> Registry {

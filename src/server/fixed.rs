@@ -1,5 +1,5 @@
-//! The distributions of the configuration file as records, so that the API shows them beside its
-//! own.
+//! What the configuration file has that the API shows beside its own: distributions as records, and
+//! whose public keys there are.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,14 +11,27 @@ use crate::distribution::host::HostPattern;
 use crate::distribution::record::{Head, StreamingRecord, Tags};
 use crate::distribution::streaming::PriceClass;
 use crate::distribution::{AccountId, Distribution, Kind, StreamingConfig};
+use crate::registry::{Fixed, FixedKeys};
 
 /// What an ETag is made of, and how many behind its `E`.
 const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const ETAG_LETTERS: usize = 13;
 
+/// What the registry shows of the settings.
+pub(super) fn fixed(settings: &Settings) -> Fixed {
+    let mut keys = FixedKeys::new();
+    for (account, id, _) in settings.access.keys() {
+        keys.entry(account).or_default().insert(id);
+    }
+    Fixed {
+        distributions: fixed_records(settings),
+        keys,
+    }
+}
+
 /// Records of the streaming distributions among the settings, which nobody can change. They are as
 /// old as the process; their ETags change when their entries do.
-pub(super) fn fixed_records(settings: &Settings) -> Vec<StreamingRecord> {
+fn fixed_records(settings: &Settings) -> Vec<StreamingRecord> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
     let all = settings.distributions.iter();

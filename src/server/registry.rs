@@ -6,21 +6,21 @@ use std::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::deploy::Deploy;
-use super::fixed::fixed_records;
+use super::fixed::fixed;
 use crate::config::Settings;
 use crate::distribution::host::HostPattern;
 use crate::registry::{Quotas, Registry, Rules};
 use crate::store::StoreError;
 use crate::store::embedded::Embedded;
 
-/// Opens the registry in the data directory, with the distributions of the configuration file
-/// beside what is stored. `None` where nothing is stored and there is no access key to change that.
+/// Opens the registry in the data directory, with what the configuration file has beside what is
+/// stored. `None` where nothing is stored and there is no access key to change that.
 pub(super) async fn open(settings: &Settings) -> Result<Option<Registry>, StoreError> {
     if !settings.has_api() && !settings.has_store() {
         return Ok(None);
     }
     let store = Embedded::open(&settings.data_dir)?;
-    let registry = Registry::open(Arc::new(store), fixed_records(settings), rules(settings));
+    let registry = Registry::open(Arc::new(store), fixed(settings), rules(settings));
     registry.await.map(Some)
 }
 
@@ -30,8 +30,9 @@ fn rules(settings: &Settings) -> Rules {
         let own = HostPattern::Exact(distribution.domain_name.clone());
         distribution.aliases.iter().cloned().chain([own])
     });
+    let signers = settings.access.keys().map(|(account, ..)| account);
     Rules {
-        accounts: settings.api.accounts().collect(),
+        accounts: settings.api.accounts().chain(signers).collect(),
         suffixes: settings.bucket_suffixes().map(str::to_owned).collect(),
         domain_suffix: settings.domain_suffix.clone(),
         taken: named.collect(),
@@ -65,6 +66,22 @@ mod tests {
             .unwrap();
         let settings = Settings::load(Some(file.path()), Overrides::default()).unwrap();
         let account = AccountId::parse("000000000001").unwrap();
+        assert!(rules(&settings).accounts.contains(&account));
+    }
+
+    #[test]
+    fn whoever_has_a_signer_in_the_file_is_one_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        std::fs::write(&key, crate::access::key::tests::RSA_KEY).unwrap();
+        let file = folder.path().join("streamfront.toml");
+        let text = format!(
+            "[[signer]]\nid = 'K'\naccount = '000000000002'\npublic_key = '{}'\n",
+            key.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let settings = Settings::load(Some(&file), Overrides::default()).unwrap();
+        let account = AccountId::parse("000000000002").unwrap();
         assert!(rules(&settings).accounts.contains(&account));
     }
 }

@@ -11,7 +11,7 @@ use crate::api::document::streaming::StreamingDocument;
 use crate::api::document::summary;
 use crate::api::request;
 use crate::distribution::AccountId;
-use crate::registry::Rules;
+use crate::registry::{Fixed, Rules};
 use crate::store::memory::Memory;
 
 fn headers(values: &[&str]) -> HeaderMap {
@@ -98,7 +98,7 @@ impl Answer {
 impl Edge {
     async fn new() -> Self {
         let store = Arc::new(Memory::default());
-        let opened = Registry::open(store.clone(), vec![], Rules::default());
+        let opened = Registry::open(store.clone(), Fixed::default(), Rules::default());
         Self {
             registry: opened.await.unwrap(),
             store,

@@ -345,3 +345,40 @@ async fn the_oldest_two_keys_of_a_signer_count() {
         [(one, vec![own]), (two, vec![]), (three, counting)]
     );
 }
+
+#[tokio::test]
+async fn keys_of_the_configuration_file_are_shown_beside_those_of_their_account() {
+    let store: Arc<Memory> = Arc::default();
+    let mut keys = FixedKeys::new();
+    for (number, id) in [(1, "KFILE"), (1, "KMORE"), (2, "KTENANT"), (3, "KNOBODY")] {
+        keys.entry(account(number)).or_default().insert(id.into());
+    }
+    let fixed = Fixed {
+        keys,
+        ..Fixed::default()
+    };
+    let rules = Rules {
+        accounts: HashSet::from([account(2)]),
+        ..Rules::default()
+    };
+    let registry = Registry::open(store.clone(), fixed, rules).await.unwrap();
+    let own = registry.key(1, "a").await.unwrap().head.id.clone();
+    let signers = [Signer::Owner, Signer::Account(account(2))];
+    let mut signed = config("a");
+    signed.trusted_signers = signers.to_vec();
+    let record = registry.make(1, signed).await;
+    let [one, two] = signers;
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let expected = [
+        (one, ids(&[&own, "KFILE", "KMORE"])),
+        (two, ids(&["KTENANT"])),
+    ];
+    assert_eq!(registry.state().active_signers(&record), expected);
+    // After a commit that failed, too.
+    store.fail(true);
+    assert!(registry.key(1, "b").await.is_err());
+    store.fail(false);
+    assert_eq!(registry.state().active_signers(&record), expected);
+    registry.key(4, "other").await.unwrap();
+    assert_eq!(registry.state().active_signers(&record), expected);
+}

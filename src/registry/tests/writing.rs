@@ -61,6 +61,13 @@ async fn a_list_comes_in_pages() {
     assert!(empty.items.is_empty() && empty.next.is_none());
 }
 
+fn distributions(distributions: Vec<StreamingRecord>) -> Fixed {
+    Fixed {
+        distributions,
+        ..Fixed::default()
+    }
+}
+
 fn fixed(id: &str) -> StreamingRecord {
     StreamingRecord {
         head: Head {
@@ -89,7 +96,7 @@ async fn what_stands_in_the_configuration_file_is_changed_there() {
         },
         ..Rules::default()
     };
-    let registry = Registry::open(store.clone(), vec![fixed("films")], rules)
+    let registry = Registry::open(store.clone(), distributions(vec![fixed("films")]), rules)
         .await
         .unwrap();
     let operator = author(0);
@@ -124,7 +131,12 @@ async fn what_stands_in_the_configuration_file_is_changed_there() {
         "it is not in the store"
     );
     drop(registry);
-    let twice = Registry::open(store, vec![fixed(&made.head.id)], Rules::default()).await;
+    let twice = Registry::open(
+        store,
+        distributions(vec![fixed(&made.head.id)]),
+        Rules::default(),
+    )
+    .await;
     assert!(matches!(twice, Err(StoreError::Damaged(_))), "{twice:?}");
 }
 
