@@ -5,7 +5,8 @@
 //! policy of a name is either one of its own ([`policy`]), which is verified as it came and only
 //! then read; or the one with the fixed text, which is built again for each thing that the signer
 //! may have meant ([`asked`]). Why a name is not played is a [`Refusal`]: for the operator, never
-//! for the viewer.
+//! for the viewer. How often one viewer may be refused before no more of their names are looked
+//! at is a [`Brake`].
 //!
 //! Beside it, whether a cross-domain policy admits the site that a player was loaded from.
 
@@ -25,6 +26,7 @@
 pub mod addresses;
 pub mod alphabet;
 pub mod asked;
+pub mod brake;
 pub mod claim;
 pub mod crossdomain;
 pub mod key;
@@ -35,8 +37,9 @@ pub mod signers;
 mod verify;
 
 pub use asked::Asked;
+pub use brake::Brake;
 pub use claim::Claim;
 pub use key::{Hash, KeyError, SignerKey};
 pub use refusal::Refusal;
 pub use signers::SignerKeys;
-pub use verify::{Grant, explain, verify};
+pub use verify::{Grant, VERIFICATIONS_MAX, explain, verify};

@@ -51,8 +51,9 @@ pub enum Meant {
 }
 
 impl Asked {
-    /// What may have been signed, the likeliest first, none twice; `own`: the parameters of the
-    /// name that are none of the signature. Some 25 at the most.
+    /// What may have been signed, the likeliest first, none twice, and for the
+    /// names that there are [`super::VERIFICATIONS_MAX`] at the most; `own`: the parameters of the
+    /// name that are none of the signature.
     pub fn candidates(&self, own: &str, strict: bool) -> Vec<Candidate> {
         let mut all: Vec<Candidate> = Vec::new();
         let mut add = |meant, name: &str, own: &str| {

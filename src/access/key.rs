@@ -2,8 +2,10 @@
 //! bits or EC P-256 (RFC 5280, section 4.1; RFC 8017, appendix A.1.1; RFC 5480).
 //!
 //! The envelope is read with rustls-pki-types; the DER inside by hand, because all that is asked is
-//! whether five values stand where they must. Signatures are verified by ring, in a time that
-//! depends on public values only.
+//! whether five values stand where they must. Signatures are verified by ring. Nothing in it is
+//! secret, neither key nor signature nor text, so that a time that depends on them tells nothing.
+
+use std::ops::RangeInclusive;
 
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
@@ -16,7 +18,7 @@ use rustls_pki_types::pem::PemObject;
 const PEM_BYTES: usize = 4096;
 
 /// The longest modulus, bits; longer ones only cost time.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=4096;
+const RSA_BITS: RangeInclusive<usize> = 1024..=4096;
 
 /// The longest exponent, bytes. 65537 has three.
 const EXPONENT_BYTES: usize = 4;
@@ -58,9 +60,16 @@ pub enum Hash {
     Sha256,
 }
 
+/// Bytes of a P-256 signature in DER (RFC 3279, section 2.2.3): a sequence of two positive numbers
+/// of 1 to 32 bytes, and a zero before each that would look negative.
+const P256_SIGNATURE: RangeInclusive<usize> = 8..=72;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Algorithm {
-    Rsa,
+    Rsa {
+        /// Bytes of the modulus, and so of each signature (RFC 8017, section 8.2.1).
+        modulus: usize,
+    },
     P256,
 }
 
@@ -92,21 +101,32 @@ impl SignerKey {
             SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::Pem)?;
         let (algorithm, key) = parts(&der).ok_or(KeyError::Key)?;
         let algorithm = match algorithm {
-            RSA if is_rsa(key) == Some(true) => Algorithm::Rsa,
-            P256 if key.len() == POINT.0 && key.first() == Some(&POINT.1) => Algorithm::P256,
-            _ => return Err(KeyError::Key),
+            RSA => modulus(key).map(|modulus| Algorithm::Rsa { modulus }),
+            P256 if key.len() == POINT.0 && key.first() == Some(&POINT.1) => Some(Algorithm::P256),
+            _ => None,
         };
+        let algorithm = algorithm.ok_or(KeyError::Key)?;
         Ok(Self {
             algorithm,
             key: key.into(),
         })
     }
 
+    /// Whether a signature of it can have so many bytes. Costs nothing, unlike a verification.
+    pub fn may_have_made(&self, signature: &[u8]) -> bool {
+        match self.algorithm {
+            Algorithm::Rsa { modulus } => signature.len() == modulus,
+            Algorithm::P256 => P256_SIGNATURE.contains(&signature.len()),
+        }
+    }
+
     /// Whether it made `signature` over `text`. EC keys hash with SHA-256, whatever `hash` says.
     pub fn verifies(&self, hash: Hash, text: &[u8], signature: &[u8]) -> bool {
         let algorithm: &dyn VerificationAlgorithm = match (self.algorithm, hash) {
-            (Algorithm::Rsa, Hash::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            (Algorithm::Rsa, Hash::Sha256) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+            (Algorithm::Rsa { .. }, Hash::Sha1) => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            (Algorithm::Rsa { .. }, Hash::Sha256) => {
+                &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
+            }
             (Algorithm::P256, _) => &ECDSA_P256_SHA256_ASN1,
         };
         let key = UnparsedPublicKey::new(algorithm, &self.key);
@@ -125,7 +145,8 @@ fn parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((algorithm, key))
 }
 
-fn is_rsa(key: &[u8]) -> Option<bool> {
+/// Bytes of the modulus of an RSA key that names may be signed for.
+fn modulus(key: &[u8]) -> Option<usize> {
     let key = only(SEQUENCE, key)?;
     let (modulus, rest) = value(INTEGER, key)?;
     let modulus = positive(modulus)?;
@@ -133,13 +154,12 @@ fn is_rsa(key: &[u8]) -> Option<bool> {
     let zeros = usize::try_from(modulus.first()?.leading_zeros()).ok()?;
     let bits = modulus.len().checked_mul(8)?.checked_sub(zeros)?;
     let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-    Some(
-        RSA_BITS.contains(&bits)
-            && odd(modulus)
-            && odd(exponent)
-            && exponent.len() <= EXPONENT_BYTES
-            && exponent != [1],
-    )
+    let sound = RSA_BITS.contains(&bits)
+        && odd(modulus)
+        && odd(exponent)
+        && exponent.len() <= EXPONENT_BYTES
+        && exponent != [1];
+    sound.then_some(modulus.len())
 }
 
 /// The digits of a positive number, shortest form.
@@ -266,6 +286,20 @@ MCowBQYDK2VwAyEA5x99Xw4qDqV1C+EIpBZz+b3dbezvKa7nCtKrdRu8ROA=
             Err(KeyError::Key),
             "negative"
         );
+    }
+
+    #[test]
+    fn the_length_of_a_signature_tells_whose_it_cannot_be() {
+        let lengths = |text: &str| {
+            let key = SignerKey::parse(text).unwrap();
+            let all = 0..600_usize;
+            all.filter(|length| key.may_have_made(&vec![1; *length]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(RSA_KEY), [128]);
+        assert_eq!(lengths(&rsa(&number(1025), &[1, 0, 1])), [129]);
+        assert_eq!(lengths(&rsa(&number(4096), &[1, 0, 1])), [512]);
+        assert_eq!(lengths(EC_KEY), (8..=72).collect::<Vec<_>>());
     }
 
     #[test]

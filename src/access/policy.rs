@@ -12,6 +12,9 @@ use super::pattern::Pattern;
 /// The latest time of a policy, seconds since 1970: CloudFront's own limit.
 pub const LATEST: u64 = 2_147_483_647;
 
+/// Characters of a fault of a policy that are shown. It may repeat what stands there.
+const SHOWN: usize = 160;
+
 /// What a policy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
@@ -50,17 +53,33 @@ impl Resource {
     }
 }
 
-/// What a policy says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// What may be played.
-    pub resource: Resource,
+/// When and from where it may be played: all of a policy that is the same whatever was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
     /// Before when, seconds since 1970.
     pub before: u64,
     /// After when, if that matters, seconds since 1970.
     pub after: Option<u64>,
     /// From where, if that matters.
     pub addresses: Option<Addresses>,
+}
+
+/// What a policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What may be played.
+    pub resource: Resource,
+    /// When, and from where.
+    pub conditions: Conditions,
+}
+
+/// What a text says that may or may not have been signed. Its resource stays a text: a pattern is
+/// made only where a signature holds, for a hostile one costs more than a verification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified {
+    resource: String,
+    /// When, and from where.
+    pub conditions: Conditions,
 }
 
 /// The fixed text for a resource. Signers write the name into it as it is, escaping nothing.
@@ -119,32 +138,57 @@ impl Policy {
     pub fn canned(resource: &str, expires: u64) -> Self {
         Self {
             resource: Resource::Exact(resource.to_owned()),
-            before: expires,
-            after: None,
-            addresses: None,
+            conditions: Conditions::until(expires),
         }
     }
+}
 
-    /// Reads a policy, strictly. To be called only for a text whose signature holds.
+impl Unverified {
+    /// Reads a policy, strictly.
     ///
     /// # Errors
     /// It is no policy.
     pub fn read(text: &[u8]) -> Result<Self, Refusal> {
         let document: Document = serde_json::from_slice(text)
-            .map_err(|error| malformed(&format!("its policy: {error}")))?;
+            .map_err(|error| malformed(&format!("its policy: {}", plain(&error.to_string()))))?;
         let [
             Statement {
                 resource,
                 condition,
             },
         ] = document.statement;
+        Ok(Self {
+            resource,
+            conditions: Conditions::read(condition)?,
+        })
+    }
+
+    /// The policy, once its signature was verified.
+    pub fn verified(self) -> Policy {
+        Policy {
+            resource: Resource::Pattern(Pattern::new(&self.resource)),
+            conditions: self.conditions,
+        }
+    }
+}
+
+impl Conditions {
+    /// Those of the fixed text.
+    pub fn until(expires: u64) -> Self {
+        Self {
+            before: expires,
+            after: None,
+            addresses: None,
+        }
+    }
+
+    fn read(condition: Condition) -> Result<Self, Refusal> {
         let time = |epoch: Epoch| {
             let seconds = Some(epoch.seconds).filter(|seconds| *seconds <= LATEST);
             seconds.ok_or_else(|| malformed("its policy: a time is not in seconds since 1970"))
         };
         let source = condition.ip_address.map(|source| source.address.parse());
         Ok(Self {
-            resource: Resource::Pattern(Pattern::new(&resource)),
             before: time(condition.date_less_than)?,
             after: condition.date_greater_than.map(time).transpose()?,
             addresses: source
@@ -153,7 +197,7 @@ impl Policy {
         })
     }
 
-    /// Whether it holds for a viewer now.
+    /// Whether they hold for a viewer now.
     ///
     /// # Errors
     /// Why not.
@@ -167,7 +211,7 @@ impl Policy {
         }
     }
 
-    /// Whether it holds now.
+    /// Whether they hold now.
     ///
     /// # Errors
     /// Why not.
@@ -183,6 +227,13 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// The start of a text that anybody may have written, for a log: one line of it.
+fn plain(text: &str) -> String {
+    let kept = text.chars().take(SHOWN);
+    kept.map(|sign| if sign.is_control() { ' ' } else { sign })
+        .collect()
 }
 
 /// A second since 1970 as a time.
@@ -202,7 +253,7 @@ mod tests {
         {\"AWS:SourceIp\":\"0.0.0.0/0\"},\"DateLessThan\":{\"AWS:EpochTime\":2145916800}}}]}";
 
     fn read(text: &str) -> Result<Policy, Refusal> {
-        Policy::read(text.as_bytes())
+        Unverified::read(text.as_bytes()).map(Unverified::verified)
     }
 
     #[test]
@@ -217,18 +268,19 @@ mod tests {
     fn a_policy_is_read_whatever_its_order_and_its_spaces() {
         let it = read(SAMPLE).unwrap();
         assert_eq!(
-            (it.resource.as_str(), it.before, it.after),
-            ("dir/*", 2_145_916_800, None)
+            it.resource,
+            Resource::Pattern(Pattern::new("dir/*")),
+            "a pattern"
         );
-        assert_eq!(it.addresses.unwrap().to_string(), "0.0.0.0/0");
+        let conditions = it.conditions;
+        assert_eq!((conditions.before, conditions.after), (2_145_916_800, None));
+        assert_eq!(conditions.addresses.unwrap().to_string(), "0.0.0.0/0");
         let it = read(
             r#"{"Statement":[{"Condition":{"DateGreaterThan":{"AWS:EpochTime":5},"DateLessThan":{"AWS:EpochTime":7}},"Resource":"a\/b"}]}"#,
         );
         let it = it.unwrap();
-        assert_eq!(
-            (it.resource.as_str(), it.before, it.after),
-            ("a/b", 7, Some(5))
-        );
+        let Conditions { before, after, .. } = it.conditions;
+        assert_eq!((it.resource.as_str(), before, after), ("a/b", 7, Some(5)));
     }
 
     #[test]
@@ -266,17 +318,28 @@ mod tests {
             assert_ne!(text, good, "{from}");
             assert!(matches!(read(&text), Err(Refusal::Malformed(_))), "{text}");
         }
-        assert!(Policy::read(b"\xff").is_err());
+        assert!(Unverified::read(b"\xff").is_err());
         assert!(read(&"[".repeat(100_000)).is_err());
+    }
+
+    /// Whoever wrote it may want to write the operator's log as well.
+    #[test]
+    fn what_is_said_of_an_unsigned_text_is_one_short_line() {
+        let name = format!("\\nall is well\\u001b[2J{}", "x".repeat(1_000));
+        let refused = read(&format!("{{\"Statement\":[{{\"{name}\":1}}]}}")).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains(" all is well"), "{said}");
+        assert!(!said.contains(char::is_control), "{said:?}");
+        assert!(said.chars().count() < SHOWN + 80, "{said}");
     }
 
     #[test]
     fn it_holds_between_its_times_and_at_neither() {
-        let policy = Policy {
+        let conditions = Conditions {
             after: Some(5),
-            ..Policy::canned("a", 7)
+            ..Conditions::until(7)
         };
-        let check = |millis| policy.check(Timestamp::from_millisecond(millis).unwrap(), None);
+        let check = |millis| conditions.check(Timestamp::from_millisecond(millis).unwrap(), None);
         let from = at(5);
         assert_eq!(check(5_000), Err(Refusal::NotYet { from }));
         assert_eq!(check(5_001), Ok(()));
@@ -286,11 +349,14 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_known_is_not_admitted() {
-        let policy = Policy {
+        let conditions = Conditions {
             addresses: Some("192.0.2.0/24".parse().unwrap()),
-            ..Policy::canned("a", 7)
+            ..Conditions::until(7)
         };
-        let check = |peer: Option<&str>| policy.check(at(1), peer.map(|it| it.parse().unwrap()));
+        let check = |peer: Option<&str>| {
+            let peer = peer.map(|it| it.parse().unwrap());
+            conditions.check(at(1), peer)
+        };
         assert_eq!(check(Some("192.0.2.1")), Ok(()));
         assert!(matches!(
             check(Some("192.0.3.1")),
@@ -302,13 +368,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_a_surprise(text: Vec<u8>) {
-            let _ = Policy::read(&text);
+            let _ = Unverified::read(&text);
         }
 
         #[test]
         fn a_fixed_text_is_a_policy_too(name in "[a-z/.]{1,20}", expires in 0..LATEST) {
             let it = read(&canned(&name, expires)).unwrap();
-            prop_assert_eq!((it.resource.as_str(), it.before), (&*name, expires));
+            prop_assert_eq!((it.resource.as_str(), it.conditions.before), (&*name, expires));
         }
     }
 }

@@ -56,6 +56,9 @@ pub enum Refusal {
         /// From when on.
         from: Timestamp,
     },
+    /// So many names of the connection were refused that no more are looked at for now.
+    #[error("too many names of this connection were refused, so this one was not looked at")]
+    TooMany,
     /// The viewer has another address.
     #[error("it is for {signed}, and the viewer is {}", shown(*peer))]
     Address {

@@ -321,6 +321,7 @@ fn check(name: &str) -> Result<(), NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::VERIFICATIONS_MAX;
     use proptest::prelude::*;
 
     const MP4_OF_X: [&str; 7] = [
@@ -637,6 +638,13 @@ mod tests {
     }
 
     #[test]
+    fn the_most_forms_that_a_name_has_are_as_many_as_are_tried() {
+        let stream = StreamName::parse("", "mp4:a%2525.flv").unwrap();
+        let forms = stream.asked().candidates("a=1", false);
+        assert_eq!(forms.len(), VERIFICATIONS_MAX, "{forms:?}");
+    }
+
+    #[test]
     fn it_is_shown_without_its_query() {
         let stream = StreamName::parse("mp4:dir", "x.mp4?Signature=secret").unwrap();
         assert_eq!(stream.to_string(), "mp4:dir/x.mp4");
@@ -657,6 +665,16 @@ mod tests {
                 prop_assert!(key.split(['/', '\\']).all(|segment| segment != ".." && segment != "."), "{}", key);
                 prop_assert!(!candidates[..index].contains(key), "{} twice", key);
             }
+        }
+
+        /// So that no form is left out of those that are verified.
+        #[test]
+        fn no_name_has_more_forms_than_are_tried(
+            play in "(mp4:|flv:|mp3:|id3:)?([a-z]|%25|%41|/x){1,6}([.](mp4|flv|mp3|mov|m4v|x))?",
+        ) {
+            let Ok(stream) = StreamName::parse("", &play) else { return Ok(()) };
+            let forms = stream.asked().candidates("a=1", false);
+            prop_assert!(forms.len() <= VERIFICATIONS_MAX, "{} {}", play, forms.len());
         }
 
         #[test]

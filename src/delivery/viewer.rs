@@ -2,18 +2,19 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::ahead::Budget;
 use super::job::Opened;
 use super::meter::{Meter, SignatureFault};
 use super::served::{Served, Terms};
 use super::session::Session;
-use crate::access::{Grant, Refusal, SignerKeys, verify};
+use crate::access::{Brake, Grant, Refusal, SignerKeys, verify};
 use crate::catalog::name::without_query;
 use crate::catalog::{Objects, PlayError, StreamName};
 use crate::media::codec::{AudioCodec, VideoCodec};
@@ -57,6 +58,8 @@ pub struct Viewer {
     pub announced: HashSet<String>,
     /// Where what they are served is counted.
     pub meter: Arc<Meter>,
+    /// How many of their names were refused of late.
+    pub brake: Mutex<Brake>,
 }
 
 impl Viewer {
@@ -106,7 +109,14 @@ impl Viewer {
         Ok(())
     }
 
+    /// Names that are verified at the same moment do not yet know of each other's refusal: there
+    /// are no more of them than threads.
     fn verify(&self, name: &StreamName, signers: &SignerKeys) -> Result<Arc<Grant>, PlayError> {
+        if self.brake().is_on(Instant::now()) {
+            // Not a line for each: the log is not the viewer's to fill.
+            self.meter.signature_refused(SignatureFault::TooMany).inc();
+            return Err(Refusal::TooMany.into());
+        }
         let asked = name.asked();
         let query = name.query.as_deref();
         verify(&asked, query, signers, Timestamp::now(), self.peer)
@@ -126,7 +136,19 @@ impl Viewer {
             cause = %refusal,
             "a signed name was refused"
         );
+        if self.brake().refused(Instant::now()) {
+            warn!(
+                distribution = %self.distribution.id(),
+                peer = self.peer.map(tracing::field::display),
+                "so many names of a connection were refused that no more are looked at for now"
+            );
+        }
         refusal.into()
+    }
+
+    fn brake(&self) -> MutexGuard<'_, Brake> {
+        // Every change of it is whole.
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What holds for a play that begins now.

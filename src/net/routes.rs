@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
@@ -135,6 +135,7 @@ impl Routes {
             policy: self.policy,
             announced: announced(connect),
             meter: Arc::clone(meter),
+            brake: Mutex::default(),
             distribution: Arc::clone(&route.served),
         };
         Ok((viewer, place))

@@ -242,14 +242,17 @@ fn access(terms: &Terms, name: &StreamName, key: &str) -> Finding {
         Err(refusal) => return Finding::wrong(STEP, refusal.to_string()),
     };
     let policy = &grant.policy;
-    let place = policy.addresses.map_or_else(String::new, |addresses| {
-        format!(", for {addresses} only: whether the viewer is there is not known here")
-    });
+    let place = policy
+        .conditions
+        .addresses
+        .map_or_else(String::new, |addresses| {
+            format!(", for {addresses} only: whether the viewer is there is not known here")
+        });
     let says = format!(
         "signed with {} for {:?} until {}{place}",
         grant.id,
         policy.resource.as_str(),
-        access::policy::at(policy.before)
+        access::policy::at(policy.conditions.before)
     );
     Finding::holds(STEP, says)
 }

@@ -243,15 +243,71 @@ fn every_reason() {
             at: policy::at(LATER)
         })
     );
-    // No policy is believed, or even read, that is not signed.
-    let text = alphabet::encode(b"no policy at all");
-    let forged = check(&query_of(&format!("Policy={text}"), &[1; 128]), &keys());
+    // No policy is believed that is not signed.
+    let forged = |text: &str| {
+        let text = alphabet::encode(text.as_bytes());
+        check(&query_of(&format!("Policy={text}"), &[1; 128]), &keys())
+    };
+    let wide = forged(&policy_of("*", ""));
+    assert!(matches!(wide, Err(Refusal::Signature { .. })), "{wide:?}");
+    for none in [
+        forged("no policy at all"),
+        check(&custom_query("no policy at all"), &keys()),
+    ] {
+        assert!(matches!(none, Err(Refusal::Malformed(_))), "{none:?}");
+    }
+}
+
+/// What needs no verification is told first, whatever the signature is worth: so that is how most
+/// bogus names end.
+#[test]
+fn a_bogus_name_that_cannot_be_played_anyway_is_not_verified() {
+    let bogus = |query: &str, now: u64| {
+        let query = query.replace("Signature=", "Signature=AAAA");
+        let peer = "192.0.2.7".parse().ok();
+        verify(&asked(), Some(&query), &keys(), policy::at(now), peer)
+    };
+    let cut = |query: &str| {
+        let (text, _) = query.split_once("Signature=").unwrap();
+        query_of(text.trim_end_matches('&'), &[1; 128])
+    };
+    let canned = canned_query("dir/x");
+    let custom = custom_query(&policy_of("*", ""));
+    for query in [&canned, &custom] {
+        let late = verify(
+            &asked(),
+            Some(&cut(query)),
+            &keys(),
+            policy::at(LATER),
+            None,
+        );
+        assert!(matches!(late, Err(Refusal::Expired { .. })), "{late:?}");
+        // Of a length that no signature of this key has: even before the time is looked at.
+        let long = bogus(query, LATER);
+        assert!(matches!(long, Err(Refusal::Signature { .. })), "{long:?}");
+    }
+    let elsewhere = r#""IpAddress":{"AWS:SourceIp":"192.0.3.0/24"},"#;
+    let elsewhere = cut(&custom_query(&policy_of("*", elsewhere)));
+    let refused = check(&elsewhere, &keys());
     assert!(
-        matches!(forged, Err(Refusal::Signature { .. })),
-        "{forged:?}"
+        matches!(refused, Err(Refusal::Address { .. })),
+        "{refused:?}"
     );
-    let signed = check(&custom_query("no policy at all"), &keys());
-    assert!(matches!(signed, Err(Refusal::Malformed(_))), "{signed:?}");
+}
+
+#[test]
+fn no_name_is_verified_more_often_than_it_says() {
+    let form = |number: usize| format!("dir/{number}");
+    let asked = Asked {
+        keys: (0..=VERIFICATIONS_MAX).map(form).collect(),
+        name: form(0),
+        ..Asked::default()
+    };
+    let plays = |number: usize| {
+        let query = canned_query(&form(number));
+        verify(&asked, Some(&query), &keys(), policy::at(NOW), None).is_ok()
+    };
+    assert!(plays(VERIFICATIONS_MAX - 1) && !plays(VERIFICATIONS_MAX));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Args, Subject};
 use crate::access::claim::Signed;
-use crate::access::policy::{self, Policy};
+use crate::access::policy::{self, Unverified};
 use crate::access::{Asked, Claim, Hash, SignerKey, SignerKeys, explain, verify};
 
 /// One step: what is looked at, and what is found.
@@ -146,15 +146,16 @@ fn custom(
         };
         say("signature", says.to_owned());
     }
-    let policy = match Policy::read(text) {
-        Ok(policy) => policy,
+    let policy = match Unverified::read(text) {
+        Ok(policy) => policy.verified(),
         Err(refusal) => return say("policy", refusal.to_string()),
     };
-    say("until", until(policy.before));
-    if let Some(after) = policy.after {
+    let conditions = policy.conditions;
+    say("until", until(conditions.before));
+    if let Some(after) = conditions.after {
         say("from", policy::at(after).to_string());
     }
-    if let Some(addresses) = policy.addresses {
+    if let Some(addresses) = conditions.addresses {
         say("addresses", addresses.to_string());
     }
     for candidate in asked.candidates(&claim.own, false) {

@@ -138,6 +138,8 @@ words! {
         NotYet = "not_yet",
         /// It is for other addresses.
         Address = "address",
+        /// It was not looked at: too many names of the connection were refused.
+        TooMany = "too_many",
     }
 }
 
@@ -153,6 +155,7 @@ impl From<&Refusal> for SignatureFault {
             Refusal::Expired { .. } => Self::Expired,
             Refusal::NotYet { .. } => Self::NotYet,
             Refusal::Address { .. } => Self::Address,
+            Refusal::TooMany => Self::TooMany,
         }
     }
 }
