@@ -43,5 +43,6 @@ mod six;
 mod stalls;
 mod streams;
 mod support;
+mod unsigned;
 mod versions;
 mod web;

@@ -2,220 +2,29 @@
 //! distributions that want them; and every reason for which one is refused (issue 5, "How it is
 //! shown").
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::process::Command;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::amf::Amf;
 use crate::support::aws;
 use crate::support::client::{Client, UNPACED};
-use crate::support::distributions::{ALL, Config, Control, Made, PUBLIC_KEYS, member};
+use crate::support::distributions::{ALL, PUBLIC_KEYS, members};
 use crate::support::media;
-use crate::support::message::{Message, Status};
+use crate::support::message::Message;
 use crate::support::metrics::Metrics;
-use crate::support::packets;
+use crate::support::packets::{self, Kind};
 use crate::support::players;
-use crate::support::seaweed::{self, ACCESS_KEY, SECRET_KEY};
+use crate::support::private::{
+    Key, OTHER, assert_plays, assert_refused, enter, eventually, later, now, other, private,
+    put_key, start,
+};
 use crate::support::server::{Server, Setup};
-use crate::support::signing::{KEY_ID, SECRET, Signer};
-use crate::support::tools;
+use crate::support::signing::{KEY_ID, SECRET};
 
 const FILM: &str = "plain.mp4";
 const NAME: &str = "mp4:plain.mp4";
 const LONG: &str = "mp4:hour.mp4";
-/// Another account than the operator's.
-const OTHER: &str = "123456789012";
-const OTHER_KEY: (&str, &str) = ("AKIDSIGNEROFTESTS", "the secret of a signer, for tests");
-
-/// A key of openssl's making.
-struct Key {
-    folder: tempfile::TempDir,
-    public: String,
-}
-
-impl Key {
-    fn new(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("private.pem").display().to_string();
-        openssl(
-            &[&["genpkey", "-quiet", "-out", &file], arguments].concat(),
-            b"",
-        );
-        let public = openssl(&["pkey", "-in", &file, "-pubout"], b"");
-        let public = String::from_utf8(public).expect("PEM");
-        Self { folder, public }
-    }
-
-    fn rsa() -> Self {
-        Self::new(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
-    }
-
-    fn ec() -> Self {
-        Self::new(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"])
-    }
-
-    /// In the old form, which is all that the command line of AWS reads.
-    fn old_file(&self) -> PathBuf {
-        let old = self.folder.path().join("old.pem");
-        let (from, to) = (self.file().display().to_string(), old.display().to_string());
-        openssl(&["rsa", "-traditional", "-in", &from, "-out", &to], b"");
-        old
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("private.pem")
-    }
-
-    fn public_file(&self) -> PathBuf {
-        let file = self.folder.path().join("public.pem");
-        std::fs::write(&file, &self.public).expect("a file");
-        file
-    }
-
-    fn sign(&self, hash: &str, text: &str) -> String {
-        let file = self.file().display().to_string();
-        encode(&openssl(&["dgst", hash, "-sign", &file], text.as_bytes()))
-    }
-
-    /// A name with a canned policy.
-    fn canned(&self, id: &str, name: &str, resource: &str, expires: u64) -> String {
-        let policy = format!(
-            r#"{{"Statement":[{{"Resource":"{resource}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}}}]}}"#
-        );
-        let signature = self.sign("-sha1", &policy);
-        format!("{name}?Expires={expires}&Signature={signature}&Key-Pair-Id={id}")
-    }
-
-    /// A name with a policy of its own.
-    fn custom(&self, id: &str, name: &str, policy: &str) -> String {
-        let signature = self.sign("-sha1", policy);
-        let policy = encode(policy.as_bytes());
-        format!("{name}?Policy={policy}&Signature={signature}&Key-Pair-Id={id}")
-    }
-}
-
-fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut child = Command::new(tools::tool("openssl"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("openssl");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    stdin.write_all(input).expect("openssl reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("openssl ends");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "openssl {arguments:?}: {said}");
-    output.stdout
-}
-
-fn encode(bytes: &[u8]) -> String {
-    let text = STANDARD.encode(bytes);
-    text.replace('+', "-").replace('=', "_").replace('/', "~")
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("after 1970").as_secs()
-}
-
-fn later() -> u64 {
-    now() + 3600
-}
-
-/// A server whose API has the operator and another account.
-fn start(more: &str) -> (Server, Control) {
-    let seaweed = seaweed::shared();
-    let (id, secret) = OTHER_KEY;
-    let text = format!(
-        "{more}\n[[s3]]\nsuffix = 'one.example'\nendpoint = 'http://{}'\n\
-         access_key_id = '{ACCESS_KEY}'\nsecret_access_key = '{SECRET_KEY}'\n\
-         [[api.key]]\nid = '{id}'\nsecret = '{secret}'\naccount = '{OTHER}'\n",
-        seaweed.address
-    );
-    let server = Setup::default().with_key().config(&text).start();
-    let control = Control::operator(server.api);
-    (server, control)
-}
-
-fn other(control: &Control) -> Control {
-    let (id, secret) = OTHER_KEY;
-    Control {
-        signer: Signer::of(id, secret),
-        ..control.clone()
-    }
-}
-
-fn config(control: &Control, reference: &str, signers: &[&str]) -> Config {
-    let identity = control.identity(reference);
-    let bucket = format!("{}.one.example", seaweed::BUCKET);
-    Config::new(reference, &bucket)
-        .identity(&identity)
-        .signers(signers)
-}
-
-/// A distribution that these may sign for.
-fn private(control: &Control, reference: &str, signers: &[&str]) -> Made {
-    control.serve(&config(control, reference, signers))
-}
-
-fn put_key(control: &Control, name: &str, key: &Key) -> String {
-    member(&control.public_key(name, &key.public).text(), "Id")
-}
-
-fn enter(rtmp: SocketAddr, host: &str) -> Client {
-    let mut client = Client::shake(rtmp);
-    let url = format!("rtmp://{host}/cfx/st");
-    let answer = client.connect_with("cfx/st", &[("tcUrl", Amf::Text(url))]);
-    assert_eq!(answer.name().as_deref(), Some("_result"), "{answer:?}");
-    client.create_stream();
-    client.set_buffer(1, UNPACED);
-    client
-}
-
-/// What a play ends with.
-fn play(client: &mut Client, name: &str) -> Status {
-    client.play_all(1, name);
-    let ends = |message: &Message| {
-        let status = message.status();
-        status.is_some_and(|it| it.level == "error" || it.code == "NetStream.Play.Stop")
-    };
-    let messages = client.until("the end", ends);
-    messages.last().and_then(Message::status).expect("a status")
-}
-
-fn assert_plays(client: &mut Client, name: &str) {
-    assert_eq!(play(client, name).code, "NetStream.Play.Stop", "{name}");
-}
-
-/// Refused as by the original: no reason is told.
-fn assert_refused(client: &mut Client, name: &str) {
-    let status = play(client, name);
-    assert_eq!(status.code, "NetStream.Play.Failed", "{name}: {status:?}");
-    let said = status.info.get("description").and_then(Amf::as_text);
-    let expected = format!("Failed to play {name}; (stream ID: 1).");
-    assert_eq!(said, Some(&*expected));
-}
-
-/// Plays as soon as a change of keys has come to the edge; or is refused.
-fn eventually(server: &Server, host: &str, name: &str, plays: bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    loop {
-        let code = play(&mut enter(server.rtmp, host), name).code;
-        if (code == "NetStream.Play.Stop") == plays {
-            return;
-        }
-        assert!(Instant::now() < end, "still {code}");
-    }
-}
 
 const BOTOCORE: &str = r#"
 import subprocess, sys
@@ -231,6 +40,21 @@ policy = signer.build_policy("pl*.mp4", until,
     date_greater_than=datetime.fromtimestamp(1, timezone.utc), ip_address="127.0.0.0/8")
 print("\n" + signer.generate_presigned_url(name, policy=policy), end="")
 "#;
+
+/// ffmpeg and rtmpdump get the film by this name, packet by packet.
+fn assert_real_players_play(server: &Server, host: &str, name: &str) {
+    let source = packets::source(&media::file(FILM));
+    let tc_url = format!("rtmp://{host}/cfx/st");
+    let played = packets::ffprobe(&server.url(name), &["-rtmp_tcurl", &tc_url]);
+    packets::assert_played(name, &source, &played);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("film.flv");
+    let address = server.rtmp.to_string();
+    // It ends with "incomplete", whatever it got.
+    players::rtmpdump_split(&address, "cfx/st", name, &["-t", &tc_url], &out);
+    let dumped = packets::messages(&packets::flv_tags(&out));
+    packets::assert_played(name, &source, &dumped);
+}
 
 #[test]
 fn what_amazons_signers_sign_plays_in_ffmpeg_and_rtmpdump() {
@@ -260,19 +84,10 @@ fn what_amazons_signers_sign_plays_in_ffmpeg_and_rtmpdump() {
         let said = aws::cli(server.api, &[&base[..], more].concat()).good();
         names.push(format!("mp4:{}", said.trim()));
     }
-    let source = packets::source(&media::file(FILM));
-    let tc_url = format!("rtmp://{host}/cfx/st");
     for name in &names {
-        let played = packets::ffprobe(&server.url(name), &["-rtmp_tcurl", &tc_url]);
-        packets::assert_played(name, &source, &played);
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let out = folder.path().join("film.flv");
-        let address = server.rtmp.to_string();
-        // It ends with "incomplete", whatever it got.
-        players::rtmpdump_split(&address, "cfx/st", name, &["-t", &tc_url], &out);
-        let dumped = packets::messages(&packets::flv_tags(&out));
-        packets::assert_played(name, &source, &dumped);
+        assert_real_players_play(&server, host, name);
     }
+    let tc_url = format!("rtmp://{host}/cfx/st");
     let unsigned = players::ffmpeg(
         &server.url(NAME),
         &["-rtmp_tcurl", &tc_url],
@@ -491,6 +306,98 @@ fn items_of_a_playlist_and_switches_are_checked_one_by_one() {
     assert_eq!(started.count(), 2, "{codes:?}");
 }
 
+/// A play2 that goes over to `name` as soon as there is a key frame.
+fn switch(client: &mut Client, name: &str) {
+    let options = [
+        ("streamName", Amf::text(name)),
+        ("oldStreamName", Amf::text("")),
+        ("transition", Amf::text("switch")),
+        ("start", Amf::Number(-2.0)),
+        ("len", Amf::Number(-1.0)),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value));
+    let options = Amf::Object(options.to_vec());
+    client.command(1, "play2", 0.0, &[Amf::Null, options]);
+}
+
+#[test]
+fn a_switch_is_accepted_only_to_a_name_that_is_signed() {
+    let (server, control) = start("");
+    let (key, foreign) = (Key::rsa(), Key::rsa());
+    let id = put_key(&control, "k", &key);
+    let made = private(&control, "a", &["self"]);
+    let first = key.canned(&id, "mp4:bframes.mp4", "bframes.mp4", later());
+    let mut client = enter(server.rtmp, &made.domain_name);
+    client.set_buffer(1, 1_000);
+    client.play_all(1, &first);
+    let mut messages = client.until("media", Message::is_media);
+    for name in [
+        NAME.to_owned(),
+        key.canned(&id, NAME, FILM, now() - 1),
+        foreign.canned(&id, NAME, FILM, later()),
+        // Signed for what plays, not for what is asked for.
+        first.replace("mp4:bframes.mp4", NAME),
+    ] {
+        switch(&mut client, &name);
+        messages.extend(client.until_status_any("NetStream.Play.Failed"));
+        let status = messages.last().and_then(Message::status);
+        let said = status.as_ref().and_then(|it| it.info.get("description"));
+        let expected = format!("Failed to play {name}; (stream ID: 1).");
+        assert_eq!(said.and_then(Amf::as_text), Some(&*expected));
+    }
+    // What plays goes on to its own end, and nothing of it is missing.
+    client.set_buffer(1, UNPACED);
+    messages.extend(client.until_status("NetStream.Play.Stop"));
+    let source = packets::source(&media::file("bframes.mp4"));
+    packets::assert_played("bframes.mp4", &source, &packets::messages(&messages));
+
+    client.set_buffer(1, 1_000);
+    client.play_all(1, &first);
+    client.until("media", Message::is_media);
+    switch(&mut client, &key.canned(&id, NAME, FILM, later()));
+    client.set_buffer(1, UNPACED);
+    client.until_status("NetStream.Play.Transition");
+    client.until_status("NetStream.Play.TransitionComplete");
+    let messages = client.until_status("NetStream.Play.Stop");
+    let last_picture = |table: packets::Table| {
+        let last = table.into_iter().rfind(|packet| packet.kind == Kind::Video);
+        last.map(|packet| packet.hash)
+    };
+    let wanted = last_picture(packets::source(&media::file(FILM)));
+    assert_eq!(last_picture(packets::messages(&messages)), wanted);
+}
+
+/// The keys of the file are shown with those of the API, for the accounts that they belong to.
+#[test]
+fn keys_of_the_configuration_file_are_shown_where_they_count() {
+    let (own, tenants) = (Key::rsa(), Key::rsa());
+    let (server, control) = start(&format!(
+        "[[signer]]\nid = 'KFILE'\npublic_key = '{}'\n\
+         [[signer]]\nid = 'KTENANT'\npublic_key = '{}'\naccount = '{OTHER}'\n",
+        own.public_file().display(),
+        tenants.public_file().display()
+    ));
+    let made = private(&control, "a", &["self"]);
+    let both = private(&control, "b", &["self", OTHER]);
+    let shown = |id: &str| {
+        let answer = control.call("GET", &format!("{ALL}/{id}"), None, "");
+        let text = answer.text();
+        let keys = members(&text, "KeyPairId").map(str::to_owned);
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&made.id), ["KFILE"]);
+    assert_eq!(shown(&both.id), ["KFILE", "KTENANT"]);
+    let until = later();
+    let host = &made.domain_name;
+    assert_plays(
+        &mut enter(server.rtmp, host),
+        &own.canned("KFILE", NAME, FILM, until),
+    );
+    let by_tenant = tenants.canned("KTENANT", NAME, FILM, until);
+    assert_refused(&mut enter(server.rtmp, host), &by_tenant);
+    assert_plays(&mut enter(server.rtmp, &both.domain_name), &by_tenant);
+}
+
 #[test]
 fn keys_of_the_configuration_file_need_no_api() {
     let key = Key::rsa();
@@ -575,7 +482,7 @@ fn our_own_command_signs_and_explains() {
             assert_eq!(signed["server"], format!("rtmp://{host}/cfx/st"));
             let whole = signed["url"].as_str().expect("a URL");
             assert_eq!(whole, format!("rtmp://{host}/cfx/st/{name}"));
-            assert_plays(&mut enter(server.rtmp, host), name);
+            assert_real_players_play(&server, host, name);
             let (accepted, said) = explained(key, whole, &["--peer", "127.0.0.1"]);
             assert!(accepted && said.contains("accepted"), "{said}");
         }

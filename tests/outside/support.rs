@@ -17,6 +17,7 @@ pub mod packets;
 pub mod place;
 pub mod players;
 pub mod ports;
+pub mod private;
 pub mod proxy;
 pub mod random;
 pub mod rml;
