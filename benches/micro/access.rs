@@ -32,13 +32,15 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 /// A key pair of 2048 bits.
-struct Pair {
+pub(crate) struct Pair {
     folder: tempfile::TempDir,
+    /// The public key as a file has it.
+    pub(crate) pem: String,
     public: SignerKey,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("key.pem").display().to_string();
         let bits = "rsa_keygen_bits:2048";
@@ -56,9 +58,13 @@ impl Pair {
             b"",
         );
         let public = openssl(&["pkey", "-in", &file, "-pubout"], b"");
-        let public = String::from_utf8(public).expect("PEM");
-        let public = SignerKey::parse(&public).expect("a public key");
-        Self { folder, public }
+        let pem = String::from_utf8(public).expect("PEM");
+        let public = SignerKey::parse(&pem).expect("a public key");
+        Self {
+            folder,
+            pem,
+            public,
+        }
     }
 
     fn sign(&self, text: &str) -> Vec<u8> {
@@ -66,7 +72,8 @@ impl Pair {
         openssl(&["dgst", "-sha1", "-sign", &file], text.as_bytes())
     }
 
-    fn query(&self, signed: &str, text: &str) -> String {
+    /// The query of a name: what is signed, and the signature over `text`.
+    pub(crate) fn query(&self, signed: &str, text: &str) -> String {
         let signature = alphabet::encode(&self.sign(text));
         format!("{signed}&Signature={signature}&Key-Pair-Id=K")
     }

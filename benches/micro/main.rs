@@ -4,8 +4,9 @@
 //! the same throughput, so that a ratio can be read (`benches/micro_table.py` prints them). Before
 //! anything is timed, each group asserts once that both sides come to the same result; so a run
 //! with `--test` is a test. Times are processor time of the thread, but for the two threads of
-//! [`cache`], the flushes of [`registry`] and the requests of [`control`]. Nothing here says
-//! anything about a whole server: see `benches/side_by_side.sh`.
+//! [`cache`], the flushes of [`registry`] the requests of [`control`] and
+//! the rounds of [`private`]. Nothing else here says anything about a whole server: see
+//! `benches/side_by_side.sh`.
 
 mod access;
 mod amf;
@@ -21,6 +22,7 @@ mod muxer;
 mod naive_mp4;
 mod pacer;
 mod patch;
+mod private;
 mod registry;
 mod routing;
 mod sender;
@@ -45,6 +47,6 @@ criterion_group! {
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
         sender::bench, patch::bench, registry::bench, routing::bench, control::bench,
-        access::bench, log::bench, handshake::bench
+        access::bench, log::bench, private::bench, handshake::bench
 }
 criterion_main!(parts);

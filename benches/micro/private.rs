@@ -1,0 +1,244 @@
+//! What signed names cost a whole server: the release binary on loopback, with a distribution that
+//! wants them and one that does not, over the same directory. Both are asked in turns, some rounds
+//! each, so that what else the machine does falls on both; everything is in memory before.
+//!
+//! A round is a connection (handshake, connect, createStream, play up to the first media, close) or
+//! a play of a connection that is open. Wall time with [`AT_ONCE`] clients, whose own work is on
+//! the same cores; and the processor time that the server took for it, which is not.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, SamplingMode, Throughput};
+use streamfront::access::policy;
+use streamfront::load::session::{Event, Opening, Session};
+use tempfile::TempDir;
+
+use crate::access::Pair;
+use crate::cpu_time::CpuTime;
+use crate::movie::Movie;
+
+/// Clients at the same time: more than there are cores here, so that the server never waits.
+const AT_ONCE: u32 = 4;
+
+/// Rounds of each client until it is the other distribution's turn.
+const ROUNDS: u32 = 25;
+
+/// Object and name. With the likeliest form signed, as all signers do: one verification.
+const OBJECT: &str = "film.mp4";
+const EXPIRES: u64 = 2_000_000_000;
+
+/// Enough for any pace: all is sent as fast as it is taken.
+const BUFFER: u32 = 700_000;
+
+/// A server with both distributions.
+struct Server {
+    process: Child,
+    rtmp: SocketAddr,
+    names: [(&'static str, String); 2],
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        let folder = folder.expect("a folder");
+        let media = folder.path().join("media");
+        std::fs::create_dir(&media).expect("a folder");
+        let film = Movie::new(2, 200_000).bytes();
+        std::fs::write(media.join(OBJECT), film).expect("a film");
+        let pair = Pair::new();
+        let key = folder.path().join("public.pem");
+        std::fs::write(&key, &pair.pem).expect("a key");
+        let entry = |id: &str, more: &str| {
+            let bucket = media.display();
+            format!(
+                "[[distribution]]\nid = '{id}'\nbucket = '{bucket}'\nhosts = ['{id}.example']\n{more}"
+            )
+        };
+        let text = format!(
+            "[[signer]]\nid = 'K'\npublic_key = '{}'\n{}{}",
+            key.display(),
+            entry("signed", "trusted_signers = ['self']\n"),
+            entry("open", "")
+        );
+        let config = folder.path().join("streamfront.toml");
+        std::fs::write(&config, text).expect("a config file");
+        let query = pair.query(
+            &format!("Expires={EXPIRES}"),
+            &policy::canned(OBJECT, EXPIRES),
+        );
+        let mut process = Command::new(env!("CARGO_BIN_EXE_streamfront"))
+            .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["--api", "127.0.0.1:0", "--config"])
+            .arg(&config)
+            .arg("--data-dir")
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server");
+        let mut line = String::new();
+        let output = process.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let (_, rest) = line.split_once("rtmp on ").expect("the ready line");
+        let (rtmp, _) = rest.split_once(',').expect("the ready line");
+        let signed = format!("mp4:{OBJECT}?{query}");
+        Self {
+            process,
+            rtmp: rtmp.parse().expect("an address"),
+            names: [("signed", signed), ("open", format!("mp4:{OBJECT}"))],
+            _folder: folder,
+        }
+    }
+
+    /// Processor time that it has taken so far: the 14th and 15th field, hundredths of a second
+    /// (proc(5)).
+    fn spent(&self) -> Duration {
+        let file = format!("/proc/{}/stat", self.process.id());
+        let text = std::fs::read_to_string(file).expect("it runs");
+        let (_, behind) = text.rsplit_once(')').expect("a name");
+        let ticks = behind.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+/// A connection that may play.
+struct Player {
+    socket: TcpStream,
+    session: Session,
+    buffer: Vec<u8>,
+}
+
+impl Player {
+    fn connect(rtmp: SocketAddr, host: &str) -> Self {
+        let socket = TcpStream::connect(rtmp).expect("a connection");
+        socket.set_nodelay(true).expect("an option");
+        let opening = Opening {
+            app: "cfx/st".into(),
+            tc_url: format!("rtmp://{host}.example/cfx/st").into(),
+        };
+        let mut player = Self {
+            socket,
+            session: Session::new(opening),
+            buffer: vec![0; 64 * 1024],
+        };
+        player.until(|_, event| event == Some(&Event::Ready));
+        player
+    }
+
+    /// Plays up to the first media.
+    fn play(&mut self, name: &str) {
+        self.session.play(name, -1, BUFFER);
+        self.until(|session, _| session.has_media());
+    }
+
+    /// Has a new stream in the place of the one that played.
+    fn renew(&mut self) {
+        self.session.renew();
+        self.until(|_, event| event == Some(&Event::Ready));
+    }
+
+    fn until(&mut self, done: impl Fn(&Session, Option<&Event>) -> bool) {
+        loop {
+            let output = self.session.output();
+            self.socket.write_all(output).expect("sent");
+            self.session.sent(self.session.output().len());
+            let taken = self.socket.read(&mut self.buffer).expect("an answer");
+            assert!(taken > 0, "the server closed");
+            let mut input = &self.buffer[..taken];
+            let mut is_done = false;
+            while let Some(event) = self.session.event(&mut input).expect("an RTMP server") {
+                assert!(!matches!(event, Event::Failed(_)), "{event:?}");
+                is_done |= done(&self.session, Some(&event));
+            }
+            if is_done || done(&self.session, None) {
+                return;
+            }
+        }
+    }
+}
+
+/// What is done again and again.
+#[derive(Clone, Copy)]
+enum Round {
+    Connection,
+    Play,
+}
+
+/// What is measured of it.
+#[derive(Clone, Copy)]
+enum Clock {
+    Wall,
+    Server,
+}
+
+/// All clients' rounds at one distribution.
+fn turn(server: &Server, side: usize, round: Round, clock: Clock) -> Duration {
+    let (host, name) = &server.names[side];
+    let rounds = || match round {
+        Round::Connection => {
+            for _ in 0..ROUNDS {
+                Player::connect(server.rtmp, host).play(name);
+            }
+        }
+        Round::Play => {
+            let mut player = Player::connect(server.rtmp, host);
+            for _ in 0..ROUNDS {
+                player.play(name);
+                player.renew();
+            }
+        }
+    };
+    let (start, before) = (Instant::now(), server.spent());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(rounds);
+        }
+    });
+    match clock {
+        Clock::Wall => start.elapsed(),
+        Clock::Server => server.spent().saturating_sub(before),
+    }
+}
+
+/// The time of `pairs` turns at one distribution, each of which is followed by one at the other.
+fn in_turns(server: &Server, pairs: u64, side: usize, round: Round, clock: Clock) -> Duration {
+    let mut own = Duration::ZERO;
+    for _ in 0..pairs {
+        own += turn(server, side, round, clock);
+        turn(server, 1 - side, round, clock);
+    }
+    own
+}
+
+/// All groups of this file.
+pub fn bench(criterion: &mut Criterion<CpuTime>) {
+    let server = Server::start();
+    for (what, round) in [("connection", Round::Connection), ("play", Round::Play)] {
+        for (of, clock) in [("wall", Clock::Wall), ("the server's", Clock::Server)] {
+            let mut group =
+                criterion.benchmark_group(format!("private content: {what}, {of} time"));
+            group.throughput(Throughput::Elements(u64::from(AT_ONCE * ROUNDS)));
+            group.sampling_mode(SamplingMode::Flat);
+            group.measurement_time(Duration::from_secs(6));
+            for (side, name) in ["ours", "no signature wanted"].into_iter().enumerate() {
+                group.bench_function(name, |bencher| {
+                    bencher.iter_custom(|pairs| in_turns(&server, pairs, side, round, clock));
+                });
+            }
+            group.finish();
+        }
+    }
+}
