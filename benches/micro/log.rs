@@ -65,6 +65,7 @@ fn served() -> Arc<Served> {
         apps: Arc::new(["cfx/st".to_owned()]),
         origin: Arc::new(MemoryOrigin::new()),
         max_rate: None,
+        encrypted: true,
         logging: Some(Arc::new(logging)),
     };
     Served::new("EMLARXS9EXAMPLE", terms)

@@ -65,7 +65,7 @@ fn idle(number: u32) -> Incoming {
 
 /// Waits for what the viewer says.
 async fn hear(end: &mut TunnelEnd) -> Vec<u8> {
-    let mut buffer = [0; 100_000];
+    let mut buffer = vec![0; 100_000];
     poll_fn(|cx| end.poll_readable(cx)).await.unwrap();
     let read = end.try_read(&mut buffer).unwrap();
     buffer[..read].to_vec()

@@ -13,8 +13,10 @@ pub struct Seed(pub [u8; 32]);
 impl Seed {
     /// Fills `out` with bytes that differ for each `purpose`.
     pub fn fill(&self, purpose: &str, out: &mut [u8]) {
+        // Keyed once: the key is half of the work.
+        let keyed = Keyed::new(&self.0);
         for (count, chunk) in (0u32..).zip(out.chunks_mut(32)) {
-            let block = hmac(&self.0, &[purpose.as_bytes(), &count.to_be_bytes()]);
+            let block = keyed.sign(&[purpose.as_bytes(), &count.to_be_bytes()]);
             for (to, from) in chunk.iter_mut().zip(block) {
                 *to = from;
             }
@@ -30,14 +32,24 @@ impl std::fmt::Debug for Seed {
 
 /// HMAC-SHA256 of `parts`, one after another.
 pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // Every key length is valid for HMAC, so the fallback is never taken.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    for part in parts {
-        mac.update(part);
+    Keyed::new(key).sign(parts)
+}
+
+/// HMAC-SHA256 with a key. Every length of key is valid for HMAC, so there always is one.
+struct Keyed(Option<Hmac<Sha256>>);
+
+impl Keyed {
+    fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).ok())
     }
-    mac.finalize().into_bytes().into()
+
+    fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let Some(mut mac) = self.0.clone() else {
+            return [0; 32];
+        };
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
 }
 
 #[cfg(test)]
