@@ -34,7 +34,6 @@ mod query;
 mod refusals;
 pub mod request;
 mod sessions;
-pub mod tls;
 pub mod version;
 pub mod xml;
 
@@ -42,7 +41,6 @@ pub use keys::{AccessKey, Keys, Secret};
 pub use purge::{Purge, Purged, What};
 pub use request::RequestId;
 pub use sessions::Sessions;
-pub use tls::TlsError;
 
 use auth::Gate;
 use diagnose::Diagnose;

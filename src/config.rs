@@ -15,6 +15,7 @@ use crate::api::Secret;
 use crate::distribution::host::HostPattern;
 use crate::distribution::{DEFAULT_APP, DEFAULT_SUFFIX, Distribution};
 use crate::net::proxy::TrustedProxies;
+use crate::net::tls::CertificateFiles;
 use crate::origin::Tuning;
 use crate::store::embedded;
 
@@ -70,6 +71,9 @@ pub struct Settings {
     pub api: Api,
     /// Load balancers in front.
     pub proxy: Proxy,
+    /// The certificates of the ports for players and browsers: the entries `[[certificate]]`.
+    #[serde(rename = "certificate")]
+    pub certificates: Vec<CertificateFiles>,
     /// What one viewer may take.
     pub limits: Limits,
     /// What is kept of media, where, and for how long.
@@ -264,6 +268,7 @@ impl Default for Settings {
             http: Http::default(),
             api: Api::default(),
             proxy: Proxy::default(),
+            certificates: Vec::new(),
             limits: Limits::default(),
             cache: Cache::default(),
             origin: Origin::default(),
@@ -588,7 +593,9 @@ mod tests {
     fn keys(section: &str) -> Vec<String> {
         let text = match section {
             "" => "nonsense = 1\n".to_owned(),
-            "distribution" | "s3" | "signer" => format!("[[{section}]]\nnonsense = 1\n"),
+            "distribution" | "s3" | "signer" | "certificate" => {
+                format!("[[{section}]]\nnonsense = 1\n")
+            }
             "s3.identity" => "[[s3]]\n[[s3.identity]]\nnonsense = 1\n".to_owned(),
             "api.key" => "[[api.key]]\nnonsense = 1\n".to_owned(),
             name => format!("[{name}]\nnonsense = 1\n"),
@@ -635,7 +642,14 @@ mod tests {
             "access_log",
         ];
         let mut all = BTreeSet::new();
-        let lists = ["distribution", "s3", "s3.identity", "api.key", "signer"];
+        let lists = [
+            "distribution",
+            "s3",
+            "s3.identity",
+            "api.key",
+            "signer",
+            "certificate",
+        ];
         for name in sections.into_iter().chain(lists) {
             for key in keys(name) {
                 let whole = if name.is_empty() {
@@ -672,6 +686,7 @@ mod tests {
         assert_eq!(settings.distributions.len(), 2);
         assert_eq!(settings.api.keys.len(), 1);
         assert!(settings.api.tls().is_some());
+        assert_eq!(settings.certificates.len(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod sessions;
 pub mod shared;
 mod site;
 pub mod stages;
+pub mod tls;
 pub mod transport;
 pub mod tunnel;
 pub mod visitor;

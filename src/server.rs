@@ -11,6 +11,7 @@ mod policies;
 mod purge;
 mod registry;
 mod sessions;
+mod tls;
 mod wanted;
 
 use std::io::{self, Write};
@@ -34,7 +35,7 @@ use self::policies::BucketPolicies;
 use self::purge::Purges;
 use self::sessions::Visible;
 use crate::amf;
-use crate::api::{self, Api, Players, TlsError};
+use crate::api::{self, Api, Players};
 use crate::cache::{Disk, MemorySize, RENDERS_MAX, RenderCache, descriptors};
 use crate::catalog::{Objects, Segment, SegmentCache};
 use crate::config::{CrossDomain, Enhanced, Listen, Settings};
@@ -53,6 +54,7 @@ use crate::net::seats::{REFUSALS_MAX, Seats};
 use crate::net::sessions::Sessions;
 use crate::net::shared::Shared;
 use crate::net::stages::{Stage, Stages};
+use crate::net::tls::TlsError;
 use crate::net::tunnel::Tunnels;
 use crate::net::workers::Workers;
 use crate::origin::{ConnectError, OriginMeter, Origins};
@@ -85,9 +87,17 @@ pub enum ServerError {
     /// The threads that deliver cannot be started.
     #[error("cannot start the threads that deliver: {0}")]
     Workers(io::Error),
-    /// The certificate of the API cannot be used.
-    #[error("api.certificate, api.private_key: {0}")]
-    Tls(#[from] TlsError),
+    /// A certificate cannot be used.
+    #[error("{key}: {cause}")]
+    Tls {
+        /// Where in the settings it stands.
+        key: &'static str,
+        /// What is wrong with it.
+        cause: TlsError,
+    },
+    /// Certificates cannot be followed.
+    #[error("cannot follow the files of certificates: {0}")]
+    Follow(io::Error),
     /// The access log cannot be started.
     #[error("cannot start the access log: {0}")]
     AccessLog(io::Error),
@@ -108,9 +118,7 @@ pub enum ServerError {
 /// # Errors
 /// An origin or a port cannot be used.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), ServerError> {
-    let files = settings.api.tls();
-    let tls = files.map(|(certificate, key)| api::tls::load(certificate, key));
-    let tls = tls.transpose()?;
+    let certificates = tls::Certificates::load(&settings)?;
     let rtmp = listen_on("RTMP", &settings.rtmp.listen)?;
     let http = listen_on("HTTP", &settings.http.listen)?;
     let api = listen("the API", settings.api.listen, false)?;
@@ -159,6 +167,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             &segments,
             disk.as_ref(),
             access_log.log(),
+            &certificates,
         ),
         registry: registry.clone(),
         cache: Arc::new(Purges(Arc::clone(&shared))),
@@ -176,7 +185,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         },
         keys: settings.api.keys.iter().cloned().collect(),
         legacy_signatures: settings.api.legacy_signatures,
-        tls,
+        tls: certificates.of_api(),
         draining: shutdown.clone(),
     };
     let addresses = [&rtmp[..], &http, std::slice::from_ref(&api)].map(addresses_of);
@@ -191,6 +200,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             viewers: TaskTracker::new(),
             http: Arc::new(Web::new(site, http_stop.clone())),
             proxies: settings.proxy.trusted.clone(),
+            tls: certificates.of_players(),
         }
     });
     let accepting = accept(rtmp, &doors, Stage::Draining);

@@ -35,7 +35,8 @@ pub(super) fn start(settings: &Arc<Settings>, origins: &Origins) -> io::Result<W
 }
 
 /// Opens the file of JSON lines anew at each SIGHUP, as log rotation sends it, until the handle is
-/// dropped. Without such a file SIGHUP ends the server, as it ends any program.
+/// dropped. Where neither such a file nor a certificate waits for it, SIGHUP ends the server, as it
+/// ends any program.
 pub(super) fn reopen_on_hangup(
     settings: &Settings,
     log: &Arc<Log>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
+use super::tls::Certificates;
 use crate::cache::Disk;
 use crate::catalog::{Segment, SegmentCache};
 use crate::config::Settings;
@@ -20,6 +21,7 @@ pub(super) fn metrics(
     segments: &SegmentCache,
     disk: Option<&Disk<Arc<Segment>>>,
     access_log: &Arc<Log>,
+    certificates: &Certificates,
 ) -> Arc<Registry> {
     let mut metrics = Metrics::new();
     metrics.served(&shared.meter);
@@ -29,6 +31,7 @@ pub(super) fn metrics(
     metrics.read_ahead(&shared.routes.ahead);
     metrics.add(distributions(shared));
     super::log::metrics(&mut metrics, access_log);
+    certificates.metrics(&mut metrics);
     if let Some(disk) = disk {
         metrics.disk(disk);
     }
