@@ -1,13 +1,16 @@
 //! From a connection that was just accepted to the protocol that its viewer speaks.
 //!
 //! All protocols come to all ports, because players go where a firewall lets them: the first byte
-//! tells which one it is ([`Protocol`]), behind the header of a proxy where one is listed. It is looked at and left where it is. Whoever sends none
-//! within the time of a handshake is closed; until then they cost a place, a descriptor and a
-//! small task, and nothing that is made for a viewer.
+//! tells which one it is ([`Protocol`]), behind the header of a proxy where one is listed, and once
+//! more inside TLS (`secure`). It is looked at and left where it is. Whoever sends none within the
+//! time of a handshake is closed; until then they cost a place, a descriptor and a small task, and
+//! nothing that is made for a viewer.
 //!
 //! RTMP stays on the delivering thread that the connection was given to. What speaks HTTP leaves it,
 //! and its place among the viewers, for the port that has bounds of its own ([`HttpDoor`]). From
 //! there viewers come back who tunnel RTMP through it, and take a place then ([`Admission`]).
+
+mod secure;
 
 use std::fmt::Debug;
 use std::io;
@@ -16,6 +19,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use rustls::ServerConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -85,6 +89,8 @@ pub struct Doors {
     pub http: Arc<dyn HttpDoor>,
     /// Who says where viewers come from.
     pub proxies: TrustedProxies,
+    /// What TLS shows; without it nobody speaks it here.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Doors {
@@ -144,7 +150,12 @@ impl Doors {
     }
 
     /// Finds out who comes and what they speak, and leads them to where that is understood.
-    async fn greet(&self, stream: std::net::TcpStream, mut visitor: Visitor, assigned: Assigned) {
+    async fn greet(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        mut visitor: Visitor,
+        assigned: Assigned,
+    ) {
         let mut stream = match prepare(stream) {
             Ok(stream) => stream,
             Err(error) => return visitor.left(&error.into()),
@@ -157,7 +168,10 @@ impl Doors {
                 drop(assigned);
                 self.browse(stream, visitor);
             }
-            Ok(Protocol::Tls) => visitor.left(&Unserved::NoCertificate),
+            Ok(Protocol::Tls) => {
+                drop(assigned);
+                self.secure(stream, visitor);
+            }
             Err(unserved) => visitor.left(&unserved),
         }
     }

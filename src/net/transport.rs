@@ -8,6 +8,10 @@
 //! Nothing here waits. What a channel has taken counts as sent; it may wait inside, bounded, until
 //! [`Transport::try_flush`] says that it has left.
 
+mod tls;
+
+pub use self::tls::TlsChannel;
+
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io;

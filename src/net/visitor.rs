@@ -18,6 +18,8 @@ use crate::rtmp::status::Rejection;
 pub enum Door {
     /// Over TCP.
     Tcp,
+    /// Over TLS.
+    Tls,
     /// Through the tunnel, in HTTP.
     Tunnel,
 }
@@ -27,6 +29,7 @@ impl Door {
     pub const fn scheme(self) -> &'static str {
         match self {
             Self::Tcp => "rtmp",
+            Self::Tls => "rtmps",
             Self::Tunnel => "rtmpt",
         }
     }
@@ -126,6 +129,9 @@ pub enum Unserved {
     /// They speak TLS.
     #[error("TLS, and there is no certificate")]
     NoCertificate,
+    /// TLS could not be agreed on.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(io::Error),
 }
 
 impl Unserved {
@@ -135,7 +141,7 @@ impl Unserved {
             Self::Broken(_) => Close::Broken,
             Self::Silent => Close::NoConnect,
             Self::TooOften => Close::Rejected,
-            Self::Proxy(_) | Self::NoCertificate => Close::Violation,
+            Self::Proxy(_) | Self::NoCertificate | Self::Handshake(_) => Close::Violation,
         }
     }
 }

@@ -54,6 +54,7 @@ impl Viewer {
             viewers: TaskTracker::new(),
             http: Arc::new(NoHttp),
             proxies: TrustedProxies::default(),
+            tls: None,
         });
         tokio::spawn(listener::serve(listener, doors, Stage::Draining));
         let mut socket = TcpStream::connect(address).await.unwrap();
