@@ -76,7 +76,8 @@ mod tests {
         std::fs::write(&key, crate::access::key::tests::RSA_KEY).unwrap();
         let file = folder.path().join("streamfront.toml");
         let text = format!(
-            "[[signer]]\nid = 'K'\naccount = '000000000002'\npublic_key = '{}'\n",
+            "[[api.key]]\nid = 'A'\nsecret = 's'\n\
+             [[signer]]\nid = 'K'\naccount = '000000000002'\npublic_key = '{}'\n",
             key.display()
         );
         std::fs::write(&file, text).unwrap();
