@@ -22,8 +22,8 @@ mod item;
 
 pub use item::{Item, Showing, State};
 
-/// What is kept of each text of a connect, bytes: real ones have some hundred, a signed one 2 KiB.
-const TEXT_MAX: usize = 4096;
+/// What is kept of each text of a connect and of a name, bytes: real ones have some hundred, a signed one 2 KiB.
+pub const TEXT_MAX: usize = 4096;
 
 /// The id of a connection, which nobody can guess: 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +47,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// What a connect says of a viewer.
+/// What a connect says of a viewer. Its texts are cut at [`TEXT_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The connection's id.
@@ -87,8 +87,22 @@ impl Facts {
     }
 }
 
-/// At most [`TEXT_MAX`] bytes of a text.
-fn cut(text: &str) -> String {
+impl Facts {
+    /// The memory that it takes, bytes.
+    pub fn weight(&self) -> usize {
+        let texts = [
+            &self.app,
+            &self.tc_url,
+            &self.page_url,
+            &self.swf_url,
+            &self.flash_ver,
+        ];
+        size_of::<Self>() + texts.map(String::len).iter().sum::<usize>()
+    }
+}
+
+/// At most [`TEXT_MAX`] bytes of a text, whole characters.
+pub fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_MAX)].to_owned()
 }
 
@@ -111,6 +125,8 @@ pub enum Happening<'a> {
     Unpause(&'a Arc<Item>),
     /// A play was refused or failed before it began; why.
     Refused(&'a Arc<Item>, &'a str),
+    /// The viewer asked how long something is, and was not told; why.
+    LengthRefused(&'a Arc<Item>, &'a str),
 }
 
 /// Who is told what happens. Called by the tasks that deliver: it must not wait.
@@ -231,6 +247,7 @@ pub(crate) mod testing {
                 Happening::Pause(item) => format!("pause {}", item.name),
                 Happening::Unpause(item) => format!("unpause {}", item.name),
                 Happening::Refused(item, why) => format!("refused {} {why}", item.name),
+                Happening::LengthRefused(item, why) => format!("no length {} {why}", item.name),
             };
             self.0.lock().unwrap().push(said);
         }

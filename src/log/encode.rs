@@ -4,12 +4,26 @@
 /// and those from DEL on.
 const ENCODED: &[u8] = b"<>\"#%{}|\\^~[]`'";
 
-/// Writes a value. `double`: the percent sign of `%22`, `%5C` and `%20` is written as `%25`, as the
-/// documents up to 2019 say.
+/// The longest field, bytes as written: a viewer chooses what stands there, and an escape is three
+/// or five bytes for one of theirs. A signed name, the longest that is real, has some 2 KiB.
+pub const FIELD_MAX: usize = 4096;
+
+/// Writes a value, cut before the first character that would make it longer than [`FIELD_MAX`].
+/// `double`: the percent sign of `%22`, `%5C` and `%20` is written as `%25`, as the documents up to
+/// 2019 say.
 pub fn encode(out: &mut String, value: &str, double: bool) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xF)]);
-    for byte in value.bytes() {
+    let end = out.len() + FIELD_MAX;
+    // Up to where whole characters are written and fit.
+    let mut whole = out.len();
+    for (at, byte) in value.bytes().enumerate() {
+        if value.is_char_boundary(at) {
+            if out.len() > end {
+                break;
+            }
+            whole = out.len();
+        }
         if byte > 32 && byte < 127 && !ENCODED.contains(&byte) {
             out.push(char::from(byte));
             continue;
@@ -19,6 +33,9 @@ pub fn encode(out: &mut String, value: &str, double: bool) {
             out.push_str("25");
         }
         out.extend([digit(byte >> 4), digit(byte)]);
+    }
+    if out.len() > end {
+        out.truncate(whole);
     }
 }
 
@@ -64,7 +81,35 @@ mod tests {
         assert_eq!(encoded("a b\"c\\d%e", true), "a%2520b%2522c%255Cd%25e");
     }
 
+    #[test]
+    fn a_field_is_cut_at_the_last_character_that_fits() {
+        let plain = "x".repeat(FIELD_MAX);
+        assert_eq!(encoded(&plain, false), plain);
+        assert_eq!(encoded(&format!("{plain}y"), false), plain);
+        // Six bytes each.
+        let cut = encoded(&"é".repeat(FIELD_MAX), false);
+        assert_eq!(cut, "%C3%A9".repeat(FIELD_MAX / 6));
+        let cut = encoded(&format!("{}é", "x".repeat(FIELD_MAX - 5)), false);
+        assert_eq!(cut, "x".repeat(FIELD_MAX - 5));
+    }
+
     proptest! {
+        #[test]
+        fn no_field_is_too_long_and_what_is_cut_is_the_end(
+            value in "(\\PC|[\0-\x7f]){0,40}", times in 1..200_usize, double: bool,
+        ) {
+            let value = value.repeat(times);
+            let mut out = String::from("before");
+            encode(&mut out, &value, double);
+            let written = out.strip_prefix("before").unwrap();
+            prop_assert!(written.len() <= FIELD_MAX);
+            let decode = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+            if !double {
+                prop_assert!(value.starts_with(&decode(written)));
+                prop_assert!(written.len() + 12 > FIELD_MAX || decode(written) == value);
+            }
+        }
+
         #[test]
         fn a_field_is_one_field_and_can_be_read_back(value in "\\PC{0,40}|[\0-\x7f]{0,40}") {
             let mut out = String::new();

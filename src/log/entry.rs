@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::delivery::session::{Facts, Happening, Item, Session};
+use crate::delivery::session::{Facts, Happening, Item, Session, cut};
 use crate::distribution::streaming::Logging;
 
 /// What was done.
@@ -23,11 +23,13 @@ pub enum Kind {
     Pause,
     /// It went on.
     Unpause,
+    /// They asked how long something is. Only the refusal is told of: it is no event of a row.
+    Length,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connect,
         Self::Disconnect,
         Self::Play,
@@ -35,6 +37,7 @@ impl Kind {
         Self::Seek,
         Self::Pause,
         Self::Unpause,
+        Self::Length,
     ];
 
     /// As logs write it.
@@ -47,6 +50,7 @@ impl Kind {
             Self::Seek => "seek",
             Self::Pause => "pause",
             Self::Unpause => "unpause",
+            Self::Length => "length",
         }
     }
 }
@@ -70,7 +74,9 @@ pub struct Entry {
     pub bytes: u64,
     /// Where a seek leads, milliseconds.
     pub position: Option<i64>,
-    /// Why it ended or was refused.
+    /// Why it ended or was refused; cut at [`TEXT_MAX`].
+    ///
+    /// [`TEXT_MAX`]: crate::delivery::session::TEXT_MAX
     pub reason: Option<Box<str>>,
 }
 
@@ -87,6 +93,11 @@ impl Entry {
             kind,
             item: Some(Arc::clone(item)),
             ..base.clone()
+        };
+        let refused = |kind, item, why: &str| Self {
+            refused: true,
+            reason: Some(cut(why).into()),
+            ..about(kind, item)
         };
         match happening {
             Happening::Connect => base,
@@ -106,11 +117,8 @@ impl Entry {
             },
             Happening::Pause(item) => about(Kind::Pause, item),
             Happening::Unpause(item) => about(Kind::Unpause, item),
-            Happening::Refused(item, why) => Self {
-                refused: true,
-                reason: Some(why.into()),
-                ..about(Kind::Play, item)
-            },
+            Happening::Refused(item, why) => refused(Kind::Play, item, why),
+            Happening::LengthRefused(item, why) => refused(Kind::Length, item, why),
         }
     }
 
@@ -118,7 +126,7 @@ impl Entry {
     pub fn turned_away(facts: Facts, reason: &str) -> Self {
         Self {
             refused: true,
-            reason: Some(reason.into()),
+            reason: Some(cut(reason).into()),
             ..Self::now(Arc::new(facts), Kind::Connect)
         }
     }
@@ -142,13 +150,15 @@ impl Entry {
         !self.refused
     }
 
-    /// About how much memory it takes, what it shares with others counted once for each.
+    /// The memory that it takes with all that it holds, bytes. What it shares with others counts
+    /// for each of them, because each may be the last that holds it.
     pub fn weight(&self) -> usize {
-        let item = self.item.as_ref().map_or(0, |item| {
-            item.name.len() + item.query.as_ref().map_or(0, String::len)
+        let logging = self.logging.as_ref().map_or(0, |to| {
+            size_of::<Logging>() + to.bucket.len() + to.prefix.len()
         });
+        let item = self.item.as_ref().map_or(0, |item| item.weight());
         let reason = self.reason.as_ref().map_or(0, |reason| reason.len());
-        size_of::<Self>() + size_of::<Facts>() + item + reason
+        size_of::<Self>() + self.facts.weight() + logging + item + reason
     }
 
     /// Whole seconds since 1970.
@@ -157,5 +167,60 @@ impl Entry {
         since.map_or(0, |since| {
             i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::session::TEXT_MAX;
+    use crate::delivery::session::testing::{facts, session};
+
+    #[test]
+    fn every_text_that_an_entry_holds_has_its_weight() {
+        let long = "x".repeat(1000);
+        let bare = Entry::turned_away(facts(), "");
+        let base = bare.weight();
+        let with = |change: fn(&mut Facts, String)| {
+            let mut facts = facts();
+            change(&mut facts, long.clone());
+            Entry::turned_away(facts, "").weight()
+        };
+        for change in [
+            |facts: &mut Facts, text: String| facts.app.push_str(&text),
+            |facts: &mut Facts, text: String| facts.tc_url.push_str(&text),
+            |facts: &mut Facts, text: String| facts.page_url.push_str(&text),
+            |facts: &mut Facts, text: String| facts.swf_url.push_str(&text),
+            |facts: &mut Facts, text: String| facts.flash_ver.push_str(&text),
+        ] {
+            assert_eq!(with(change), base + 1000);
+        }
+        assert_eq!(Entry::turned_away(facts(), &long).weight(), base + 1000);
+        let item = Item::new(1, "", &format!("{long}?{long}"), None);
+        let to = Logging {
+            bucket: long.clone(),
+            prefix: long.clone(),
+        };
+        let full = Entry {
+            item: Some(item),
+            logging: Some(Arc::new(to)),
+            ..bare
+        };
+        assert!(full.weight() >= base + 4000);
+    }
+
+    #[test]
+    fn what_was_refused_is_no_row_and_its_reason_has_a_bound() {
+        let session = session(Arc::new(crate::delivery::session::Nobody));
+        let item = Item::new(1, "", "x", None);
+        let long = "é".repeat(TEXT_MAX);
+        for (happening, kind) in [
+            (Happening::Refused(&item, &long), Kind::Play),
+            (Happening::LengthRefused(&item, &long), Kind::Length),
+        ] {
+            let entry = Entry::of(&session, happening);
+            assert_eq!((entry.kind, entry.is_row()), (kind, false));
+            assert_eq!(entry.reason.map(|reason| reason.len()), Some(TEXT_MAX));
+        }
     }
 }

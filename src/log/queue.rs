@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use super::entry::Entry;
 
-/// The most that waits, bytes: some 30,000 entries, three seconds of 10,000 each.
+/// The most that waits, bytes: some 20,000 entries of real players, two seconds of 10,000 each, and
+/// 400 of the longest that a viewer can make.
 const MOST: usize = 16 << 20;
 
 /// The list.
@@ -129,12 +130,16 @@ mod tests {
     #[test]
     fn a_full_queue_loses_its_oldest_and_counts_them() {
         let queue = Queue::default();
-        let long = "x".repeat(1 << 20);
-        let lost: u64 = (0..40).map(|number| queue.push(entry(number, &long))).sum();
+        let long = "x".repeat(4096);
+        let lost: u64 = (0..6000)
+            .map(|number| queue.push(entry(number, &long)))
+            .sum();
         let taken = queue.take(None).entries;
-        assert_eq!(lost + taken.len() as u64, 40);
-        assert!(lost > 20);
-        assert_eq!(taken.back().unwrap().bytes, 39);
+        assert_eq!(lost + taken.len() as u64, 6000);
+        assert!(lost > 1900, "{lost}");
+        let held: usize = taken.iter().map(|entry| entry.weight()).sum();
+        assert!(held <= MOST && held > MOST - 10_000, "{held}");
+        assert_eq!(taken.back().unwrap().bytes, 5999);
         assert_eq!(taken.front().unwrap().bytes, lost);
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::encode::field;
+use super::encode::{FIELD_MAX, field};
 use super::entry::Entry;
 
 /// What each file begins with.
@@ -13,7 +13,10 @@ pub const HEAD: &str = "#Version: 1.0\n#Fields: date time x-edge-location c-ip x
     x-cf-status x-cf-client-id cs-uri-stem cs-uri-query c-referrer x-page-url c-user-agent x-sname \
     x-sname-query x-file-ext x-sid\n";
 
-/// Writes the row of an entry, with a line feed behind it.
+/// The longest row, bytes: seven fields that viewers fill, and the others.
+pub const ROW_MAX: usize = 7 * FIELD_MAX + 256;
+
+/// Writes the row of an entry, at most [`ROW_MAX`] bytes, with a line feed behind it.
 pub fn write(out: &mut String, entry: &Entry, edge: &str, double: bool) {
     let facts = &entry.facts;
     let (stem, query) = facts.tc_url.split_once('?').unwrap_or((&facts.tc_url, ""));
@@ -111,11 +114,40 @@ mod tests {
         assert!(row(&entry).contains("\t192.0.2.9\tconnect\t"));
     }
 
+    #[test]
+    fn the_longest_row_has_a_bound() {
+        let long = "\u{1}".repeat(FIELD_MAX);
+        let item = Item {
+            stream: u32::MAX,
+            name: long.clone(),
+            query: Some(long.clone()),
+            extension: Some("mp4"),
+        };
+        let mut entry = entry(Kind::Disconnect, Some(Arc::new(item)));
+        entry.bytes = u64::MAX;
+        entry.facts = Arc::new(Facts {
+            peer: "[2001:db8:1111:2222:3333:4444:5555:6666]:1"
+                .parse()
+                .unwrap(),
+            tc_url: format!("{long}?{long}"),
+            page_url: long.clone(),
+            swf_url: long.clone(),
+            flash_ver: long,
+            ..facts()
+        });
+        for double in [false, true] {
+            let mut out = String::new();
+            write(&mut out, &entry, "ABCDEFGHIJKLMNOP", double);
+            assert!(out.len() <= ROW_MAX, "{}", out.len());
+            assert!(out.len() > ROW_MAX - FIELD_MAX, "{}", out.len());
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_that_a_viewer_says_makes_another_field_or_row(
             text in "[\0-\x7f]{0,20}|\\PC{0,20}", name in "[\0-\x7f]{0,20}|\\PC{0,20}",
-            kind in 0..7_usize, stream: u32,
+            kind in 0..Kind::ALL.len(), stream: u32,
         ) {
             let mut entry = entry(Kind::ALL[kind], Some(Item::new(stream, "", &name, None)));
             entry.facts = Arc::new(Facts {

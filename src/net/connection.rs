@@ -89,7 +89,13 @@ struct Arriving {
     check: Check,
 }
 
-type Length = BoxFuture<'static, (f64, Result<Opened, PlayError>)>;
+/// What a getStreamLength came to, with its transaction and the name.
+#[derive(Debug)]
+pub(super) struct Length {
+    transaction: f64,
+    name: String,
+    opened: Result<Opened, PlayError>,
+}
 
 /// One connection of one viewer.
 pub struct Connection<'a> {
@@ -104,7 +110,7 @@ pub struct Connection<'a> {
     streams: Streams,
     /// The stream whose turn it is: the first one with this number or above.
     turn: u32,
-    lengths: FuturesUnordered<Length>,
+    lengths: FuturesUnordered<BoxFuture<'static, Length>>,
     /// Jobs of streams that were deleted.
     leftovers: FuturesUnordered<Job>,
     buffer: Duration,
@@ -262,7 +268,7 @@ impl<'a> Connection<'a> {
             match self.wait(alarm.as_mut(), until, blocked).await? {
                 Woken::Readable => self.read()?,
                 Woken::Job(id, done) => self.done(id, done),
-                Woken::Length(transaction, opened) => self.answer_length(transaction, opened),
+                Woken::Length(length) => self.answer_length(length),
                 Woken::Agreed(agreed) => self.agreed(agreed)?,
                 Woken::Checked(checked) => self.checked(checked),
                 Woken::Other => {}

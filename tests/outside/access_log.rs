@@ -397,6 +397,11 @@ fn json_lines_tell_of_every_event_and_of_who_was_refused() {
     client.until("the refusal", |message| {
         message.status().is_some_and(|it| it.level == "error")
     });
+    client.call(
+        0,
+        "getStreamLength",
+        &[Amf::Null, Amf::text("mp4:nothing.mp4")],
+    );
     client.play_all(1, "mp4:plain.mp4?key=a b");
     client.until_status("NetStream.Play.Stop");
     drop(client);
@@ -423,13 +428,14 @@ fn json_lines_tell_of_every_event_and_of_who_was_refused() {
         "connect | refused | InvalidURI | -",
         "connect | ok | - | -",
         "play | refused | no object has this name | nothing",
+        "length | refused | no object has this name | nothing",
         "play | ok | - | plain",
         "stop | ok | complete | plain",
         "disconnect | ok | viewer | -",
     ];
     assert_eq!(said, expected);
-    assert_eq!(lines[3]["query"], "key=a b");
-    assert_eq!(lines[1]["client_id"], lines[5]["client_id"]);
+    assert_eq!(lines[4]["query"], "key=a b");
+    assert_eq!(lines[1]["client_id"], lines[6]["client_id"]);
     // Somebody moves the file away, and says so.
     let moved = folder.path().join("access.json.1");
     fs::rename(&path, &moved).expect("moved");

@@ -9,10 +9,10 @@ use crate::catalog::StreamName;
 use crate::catalog::name::Prefix;
 use crate::units::MediaTime;
 
-/// What was asked for on a stream.
+/// What was asked for on a stream, or on the connection. Its texts are cut at [`TEXT_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The message stream.
+    /// The message stream; 0 is the connection.
     pub stream: u32,
     /// The name without prefix, extension and query. Where it can name nothing, as sent.
     pub name: String,
@@ -32,6 +32,7 @@ impl Item {
     ) -> Arc<Self> {
         let name = &name[..name.floor_char_boundary(TEXT_MAX)];
         let (name, query) = match StreamName::parse(folder, name) {
+            // With the folder too it has a bound (`NAME_BYTES_MAX`).
             Ok(parsed) => (stem(&parsed.name).to_owned(), parsed.query),
             Err(_) => match name.split_once('?') {
                 Some((name, query)) => (name.to_owned(), Some(query.to_owned())),
@@ -44,6 +45,12 @@ impl Item {
             query,
             extension,
         })
+    }
+
+    /// The memory that it takes, bytes.
+    pub fn weight(&self) -> usize {
+        let query = self.query.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.name.len() + query
     }
 }
 
@@ -146,7 +153,12 @@ mod tests {
             let item = Item::new(1, folder, name, None);
             assert_eq!((&*item.name, item.query.as_deref()), (expected, query));
         }
-        assert!(Item::new(1, "", &"é".repeat(5000), None).name.len() <= TEXT_MAX);
+        let long = "é".repeat(5000);
+        for (folder, name) in [("", &*long), (&*long, "film"), (&*long, &*long)] {
+            let item = Item::new(1, folder, &format!("{name}?{name}"), None);
+            let query = item.query.as_ref().map_or(0, String::len);
+            assert!(item.name.len() <= TEXT_MAX && query <= TEXT_MAX);
+        }
     }
 
     #[test]

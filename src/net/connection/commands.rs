@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::FutureExt;
 use tracing::{debug, info};
 
-use super::{Arriving, Connection, DISABLED, MAX_LENGTHS};
-use crate::catalog::PlayError;
+use super::{Arriving, Connection, DISABLED, Length, MAX_LENGTHS};
 use crate::catalog::name::without_query;
-use crate::delivery::job::{self, Opened, Slot};
+use crate::delivery::job::{self, Slot};
 use crate::delivery::rate::Rate;
 use crate::delivery::reply;
 use crate::delivery::session::{Facts, Happening, Item};
@@ -197,17 +196,34 @@ impl Connection<'_> {
             return;
         };
         if self.lengths.len() >= MAX_LENGTHS {
+            self.tell_length_refused(&name, "too many lengths are asked for at once");
             self.server.stream_length(transaction, None);
             return;
         }
-        let opening = job::opened(viewer, name);
-        self.lengths
-            .push(opening.map(move |opened| (transaction, opened)).boxed());
+        let opening = job::opened(viewer, name.clone()).map(move |opened| Length {
+            transaction,
+            name,
+            opened,
+        });
+        self.lengths.push(opening.boxed());
     }
 
-    pub(super) fn answer_length(&mut self, transaction: f64, opened: Result<Opened, PlayError>) {
-        let duration = opened.ok().and_then(|opened| opened.object.info().duration);
+    pub(super) fn answer_length(&mut self, length: Length) {
+        let duration = match &length.opened {
+            Ok(opened) => opened.object.info().duration,
+            Err(error) => {
+                self.tell_length_refused(&length.name, &error.to_string());
+                None
+            }
+        };
         let seconds = duration.map(MediaTime::seconds);
-        self.server.stream_length(transaction, seconds);
+        self.server.stream_length(length.transaction, seconds);
+    }
+
+    fn tell_length_refused(&self, name: &str, reason: &str) {
+        let Some(viewer) = &self.viewer else { return };
+        let item = Item::new(0, &viewer.app_rest, name, None);
+        let refused = Happening::LengthRefused(&item, reason);
+        viewer.session.tell(refused);
     }
 }

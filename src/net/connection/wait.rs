@@ -17,9 +17,8 @@ use pin_project_lite::pin_project;
 use tokio::sync::futures::Notified;
 use tokio::time::{Sleep, sleep_until};
 
-use super::{Connection, MAX_LEFTOVERS};
-use crate::catalog::PlayError;
-use crate::delivery::job::{Done, Opened};
+use super::{Connection, Length, MAX_LEFTOVERS};
+use crate::delivery::job::Done;
 use crate::net::shared::Shared;
 use crate::net::stages::{Moment, Stages};
 use crate::rtmp::handshake::KeyAgreed;
@@ -32,8 +31,8 @@ pub(super) enum Woken {
     Readable,
     /// A job of a stream came to something.
     Job(u32, Done),
-    /// A getStreamLength of that transaction came to something.
-    Length(f64, Result<Opened, PlayError>),
+    /// A getStreamLength came to something.
+    Length(Length),
     /// The keys of an encrypted connection.
     Agreed(Option<KeyAgreed>),
     /// Whether the viewer who arrives may come in.
@@ -133,8 +132,8 @@ impl Connection<'_> {
         {
             return Poll::Ready(Woken::Checked(checked));
         }
-        if let Poll::Ready(Some((transaction, opened))) = self.lengths.poll_next_unpin(cx) {
-            return Poll::Ready(Woken::Length(transaction, opened));
+        if let Poll::Ready(Some(length)) = self.lengths.poll_next_unpin(cx) {
+            return Poll::Ready(Woken::Length(length));
         }
         // Nobody wants what they come to, but room comes free.
         if let Poll::Ready(Some(_)) = self.leftovers.poll_next_unpin(cx) {
