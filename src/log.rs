@@ -4,7 +4,7 @@
 //! A viewer's task only puts an entry into a bounded `queue` and goes on. One thread
 //! writes rows to files ([`spool`]): from then on a crash loses nothing. A task ([`deliver`]) puts
 //! each file that is closed into its bucket, until the bucket has it. Another thread writes JSON
-//! lines ([`json`]). Whichever of them is slow loses its own oldest entries, counted, and holds up
+//! lines (`lines`). Whichever of them is slow loses its own oldest entries, counted, and holds up
 //! nobody.
 //!
 //! Times are of the wall clock in UTC, sizes bytes.
@@ -24,6 +24,7 @@ pub mod deliver;
 pub mod encode;
 pub mod entry;
 pub mod json;
+mod lines;
 pub mod meter;
 mod queue;
 pub mod row;
@@ -35,7 +36,7 @@ pub use meter::LogMeter;
 
 use crate::delivery::session::{Facts, Happening, Observer, Session};
 use entry::Entry;
-use json::Lines;
+use lines::Lines;
 use queue::Queue;
 use shelf::Shelf;
 use spool::Spool;

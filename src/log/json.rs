@@ -1,19 +1,9 @@
 //! One JSON object a line for each event, with those who were refused and why: for operators
-//! without a bucket.
-
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! without a bucket. Pure.
 
 use serde::Serialize;
-use tracing::warn;
 
-use super::JsonTo;
 use super::entry::Entry;
-use super::meter::{LogMeter, is_news};
-use super::queue::Queue;
 use super::row::when;
 
 /// A line.
@@ -50,7 +40,8 @@ struct Line<'a> {
     position_ms: Option<i64>,
 }
 
-/// Writes the line of an entry, with a line feed behind it. Pure.
+/// Writes the line of an entry, with a line feed behind it. A control character is six bytes there,
+/// so that the longest is six times what the texts of an entry may have.
 pub fn write(out: &mut Vec<u8>, entry: &Entry) {
     let (facts, item) = (&*entry.facts, entry.item.as_deref());
     let mut time = String::new();
@@ -88,80 +79,13 @@ pub fn write(out: &mut Vec<u8>, entry: &Entry) {
     out.push(b'\n');
 }
 
-/// What writes lines. One thread has it.
-#[derive(Debug)]
-pub(super) struct Lines {
-    to: JsonTo,
-    file: Option<File>,
-    reopen: Arc<AtomicBool>,
-    meter: Arc<LogMeter>,
-}
-
-impl Lines {
-    pub(super) fn new(to: JsonTo, reopen: Arc<AtomicBool>, meter: Arc<LogMeter>) -> Self {
-        Self {
-            to,
-            file: None,
-            reopen,
-            meter,
-        }
-    }
-
-    /// Writes what the queue has until it is closed.
-    pub(super) fn run(mut self, queue: &Queue) {
-        let mut bytes = Vec::new();
-        loop {
-            let taken = queue.take(None);
-            if self.reopen.swap(false, Ordering::AcqRel) {
-                self.file = None;
-            }
-            bytes.clear();
-            taken
-                .entries
-                .iter()
-                .for_each(|entry| write(&mut bytes, entry));
-            if let Err(error) = self.put(&bytes) {
-                self.file = None;
-                let rows = taken.entries.len() as u64;
-                let before = self.meter.lost_lines.inc_by(rows);
-                if is_news(before, before + rows) {
-                    let lost = before + rows;
-                    warn!(lost, %error, "JSON lines of the access log are lost");
-                }
-            }
-            if taken.closed {
-                return;
-            }
-        }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let path = match &self.to {
-            JsonTo::Stdout => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes)?;
-                return out.flush();
-            }
-            JsonTo::File(path) => path,
-        };
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(open(path)?),
-        };
-        file.write_all(bytes)
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    File::options().append(true).create(true).open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::delivery::session::Item;
     use crate::delivery::session::testing::facts;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     proptest! {
         #[test]
@@ -181,28 +105,5 @@ mod tests {
             prop_assert_eq!(line["reason"].as_str(), Some(&*reason));
             prop_assert_eq!(line["stream"].as_u64(), Some(3));
         }
-    }
-
-    #[test]
-    fn a_file_that_was_moved_away_is_opened_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("access.log");
-        let reopen = Arc::new(AtomicBool::new(false));
-        let to = JsonTo::File(path.clone());
-        let lines = Lines::new(to, Arc::clone(&reopen), Arc::default());
-        let queue = Arc::new(Queue::default());
-        let taken = Arc::clone(&queue);
-        queue.push(Arc::new(Entry::turned_away(facts(), "a")));
-        let writing = std::thread::spawn(move || lines.run(&taken));
-        let moved = folder.path().join("access.log.1");
-        while std::fs::rename(&path, &moved).is_err() {
-            std::thread::yield_now();
-        }
-        reopen.store(true, Ordering::Release);
-        queue.push(Arc::new(Entry::turned_away(facts(), "b")));
-        queue.close();
-        writing.join().unwrap();
-        let lines = |path| std::fs::read_to_string(path).unwrap().lines().count();
-        assert_eq!((lines(&moved), lines(&path)), (1, 1));
     }
 }

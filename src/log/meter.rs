@@ -32,6 +32,13 @@ pub(super) fn is_news(before: u64, now: u64) -> bool {
     now > before && before.checked_ilog2() != now.checked_ilog2()
 }
 
+/// Counts what was lost; the new count, where it is news.
+pub(super) fn lose(counter: &Counter, more: u64) -> Option<u64> {
+    let before = counter.inc_by(more);
+    let now = before.saturating_add(more);
+    is_news(before, now).then_some(now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
