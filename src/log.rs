@@ -40,6 +40,7 @@ use lines::Lines;
 use queue::Queue;
 use shelf::Shelf;
 use spool::Spool;
+use spool::home::{Home, HomeError};
 
 /// How long the last delivery may take when the server stops. What is not delivered by then is
 /// after the next start.
@@ -60,6 +61,8 @@ pub struct Options {
     pub spool: u64,
     /// Where JSON lines go, if anywhere.
     pub json: Option<JsonTo>,
+    /// Whether there may be rows. Then no other server may have the directory.
+    pub rows: bool,
 }
 
 /// Where JSON lines go.
@@ -95,8 +98,9 @@ impl Log {
     /// Starts the threads and the task. What an earlier run left is delivered.
     ///
     /// # Errors
-    /// The system starts no thread.
+    /// The system starts no thread, or the directory for rows is another server's.
     pub fn start(options: Options, buckets: Arc<dyn Buckets>) -> std::io::Result<Workers> {
+        let home = if options.rows { home(&options)? } else { None };
         let meter = Arc::new(LogMeter::default());
         let shelf = Arc::new(Shelf::default());
         let rows = Arc::new(Queue::default());
@@ -117,7 +121,7 @@ impl Log {
             meter: Arc::clone(&meter),
             buckets,
         };
-        let spool = Spool::new(options, Arc::clone(&shelf), Arc::clone(&meter));
+        let spool = Spool::new(options, home, Arc::clone(&shelf), Arc::clone(&meter));
         let taken = Arc::clone(&rows);
         threads.push(named("access-log").spawn(move || spool.run(&taken))?);
         let stop = CancellationToken::new();
@@ -171,6 +175,20 @@ impl Log {
         }
         if row {
             self.meter.lost_queued.inc_by(self.rows.push(entry));
+        }
+    }
+}
+
+/// Takes the directory for rows. A disk that fails keeps no server from starting: it is tried again
+/// when there are rows.
+fn home(options: &Options) -> std::io::Result<Option<Home>> {
+    match Home::take(&options.directory) {
+        Ok(home) => Ok(Some(home)),
+        Err(error @ HomeError::Taken(_)) => Err(error.into()),
+        Err(error) => {
+            let directory = options.directory.display();
+            warn!(%directory, %error, "access log records cannot be kept");
+            Ok(None)
         }
     }
 }

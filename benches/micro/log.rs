@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use streamfront::delivery::served::{Served, Terms};
@@ -50,6 +50,7 @@ fn options(directory: &Path) -> Options {
         // What a round writes is dropped again.
         spool: 64 << 20,
         json: None,
+        rows: true,
     }
 }
 
@@ -127,7 +128,11 @@ pub fn bench(c: &mut Criterion<CpuTime>) {
         let mut spool = Spool::alone(options(&folder.path().join(name)));
         let events = vec![entry.clone(); EVENTS as usize];
         group.bench_function(name, |b| {
-            b.iter(|| events.chunks(batch).for_each(|some| spool.add(some.iter())));
+            b.iter(|| {
+                events
+                    .chunks(batch)
+                    .for_each(|some| spool.add(some.iter(), Instant::now()))
+            });
         });
     };
     batches(&mut group, "ours", BATCH);

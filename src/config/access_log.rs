@@ -78,6 +78,9 @@ impl Settings {
                 Some(STDOUT) => JsonTo::Stdout,
                 _ => JsonTo::File(path),
             }),
+            rows: self.has_api()
+                || self.has_store()
+                || self.distributions.iter().any(|it| it.logging.is_some()),
         }
     }
 
@@ -126,6 +129,29 @@ mod tests {
         };
         assert_eq!(to("stdout"), JsonTo::Stdout);
         assert_eq!(to("/x/stdout"), JsonTo::File("/x/stdout".into()));
+    }
+
+    #[test]
+    fn there_are_rows_only_where_somebody_may_ask_for_them() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |text: &str| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let overrides = Overrides {
+                bucket: Some("s3://media".into()),
+                data_dir: Some(folder.path().to_owned()),
+                ..Overrides::default()
+            };
+            let settings = Settings::load(Some(file.path()), overrides).unwrap();
+            settings.log_options().rows
+        };
+        let entry = "[[distribution]]\nid = 'A'\nbucket = 's3://films'\nhosts = ['a.test']\n";
+        assert!(!rows("") && !rows(entry));
+        assert!(rows(&format!(
+            "{entry}log_bucket = 'logs.s3.amazonaws.com'"
+        )));
+        assert!(rows("[[api.key]]\nid = 'A'\nsecret = 's'\n"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::backoff::rest;
-use super::meter::{LogMeter, is_news};
+use super::meter::{LogMeter, lose};
 use super::row;
 use super::shelf::{Kept, Shelf};
 use super::spool::file;
@@ -30,6 +30,10 @@ use crate::origin::bucket::{Bucket, WriteError};
 
 /// Places that are written to at once: each takes the memory of a file.
 const AT_ONCE: usize = 4;
+
+/// Of these, places that failed the last time: each may take the whole time that a write may take,
+/// and those that are well must not wait for them.
+const FAILED_AT_ONCE: usize = AT_ONCE / 2;
 
 /// What an object of rows is. (CloudFront's own.)
 const CONTENT_TYPE: &str = "application/x-gzip";
@@ -47,6 +51,8 @@ enum DeliveryError {
     NoBucket(String),
     #[error(transparent)]
     Write(#[from] WriteError),
+    #[error("the file cannot be read: {0}")]
+    Read(io::Error),
 }
 
 /// What delivers.
@@ -58,6 +64,9 @@ pub(super) struct Deliverer {
     pub(super) buckets: Arc<dyn Buckets>,
 }
 
+/// A place that a file was for, and whether it went well.
+type Turn = (Arc<Logging>, bool);
+
 /// A place that failed.
 #[derive(Debug, Clone, Copy)]
 struct Resting {
@@ -68,22 +77,27 @@ struct Resting {
 impl Deliverer {
     /// Delivers what is closed, until `stop`; then everything that can be delivered, once.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut resting: HashMap<Logging, Resting> = HashMap::new();
-        let mut busy: HashSet<Logging> = HashSet::new();
-        let mut running: FuturesUnordered<BoxFuture<'_, (Logging, bool)>> = FuturesUnordered::new();
+        let mut resting: HashMap<Arc<Logging>, Resting> = HashMap::new();
+        let mut busy: HashSet<Arc<Logging>> = HashSet::new();
+        let mut running: FuturesUnordered<BoxFuture<'_, Turn>> = FuturesUnordered::new();
         let mut last = false;
         loop {
             let news = self.shelf.news();
             let now = Instant::now();
+            // What was dropped meanwhile will not come back to tell that it is well.
+            resting.retain(|place, _| busy.contains(place) || self.shelf.has(place));
+            let mut places = self.shelf.places();
+            places.sort_by_key(|place| resting.contains_key(place));
             let mut next = None;
-            for place in self.shelf.places() {
-                if busy.len() >= AT_ONCE {
+            for place in places {
+                let failed = busy.iter().filter(|it| resting.contains_key(*it)).count();
+                let rests = resting.get(&place).map(|it| it.until);
+                if busy.len() >= AT_ONCE || (rests.is_some() && failed >= FAILED_AT_ONCE) {
                     break;
                 }
-                let rests = resting.get(&place).map(|it| it.until);
                 if let Some(until) = rests.filter(|until| *until > now) {
                     next = Some(next.map_or(until, |next: Instant| next.min(until)));
-                } else if busy.insert(place.clone()) {
+                } else if busy.insert(Arc::clone(&place)) {
                     running.push(self.deliver(place).boxed());
                 }
             }
@@ -114,19 +128,17 @@ impl Deliverer {
         }
     }
 
-    /// Delivers all that is closed for a place. Whether that went well.
-    async fn deliver(&self, place: Logging) -> (Logging, bool) {
-        while let Some((name, kept)) = self.shelf.take(&place) {
-            if let Err(error) = self.deliver_file(&name, &kept).await {
-                self.shelf.put_back(&name);
-                let failures = self.meter.failures.inc();
-                if is_news(failures, failures + 1) {
-                    let failures = failures + 1;
-                    let Logging { bucket, prefix } = &place;
-                    warn!(bucket, prefix, failures, %error, "access logs cannot be delivered; they wait");
-                }
-                return (place, false);
+    /// Delivers the oldest file for a place. Whether that went well.
+    async fn deliver(&self, place: Arc<Logging>) -> Turn {
+        if let Some((name, kept)) = self.shelf.take(&place)
+            && let Err(error) = self.deliver_file(&name, &kept).await
+        {
+            self.shelf.put_back(&name);
+            if let Some(failures) = lose(&self.meter.failures, 1) {
+                let Logging { bucket, prefix } = &*place;
+                warn!(bucket, prefix, failures, %error, "access logs cannot be delivered; they wait");
             }
+            return (place, false);
         }
         (place, true)
     }
@@ -139,36 +151,36 @@ impl Deliverer {
         let packed = tokio::task::spawn_blocking(move || pack(&directory, &named)).await;
         let body = match packed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(body) => body,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                debug!(name, "another server has delivered an access log");
-                self.shelf.remove(name);
-                return Ok(());
-            }
-            Err(error) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || file::is_torn(&error) => {
                 // Nobody can deliver it, and it must not stand in the way of others.
                 self.meter.lost_disk.inc_by(kept.rows);
-                warn!(name, %error, rows = kept.rows, "an access log file cannot be read");
+                warn!(name, %error, rows = kept.rows, "an access log file is gone or damaged");
                 self.shelf.remove(name);
                 return Ok(());
             }
+            Err(error) => return Err(DeliveryError::Read(error)),
         };
+        let (body, rows) = body;
         let key = file::object_key(&to.prefix, name);
         bucket.put(&key, CONTENT_TYPE, body).await?;
-        debug!(key, rows = kept.rows, "delivered an access log");
+        debug!(key, rows, "delivered an access log");
         file::remove(&self.directory, name);
         self.shelf.remove(name);
-        self.meter.delivered.inc_by(kept.rows);
+        self.meter.delivered.inc_by(rows);
+        // Rows that the disk has lost since it took them.
+        self.meter.lost_disk.inc_by(kept.rows.saturating_sub(rows));
         Ok(())
     }
 }
 
-/// The object of a closed file. The same bytes each time.
-fn pack(directory: &Path, name: &str) -> io::Result<Bytes> {
+/// The object of a closed file, and its rows. The same bytes each time.
+fn pack(directory: &Path, name: &str) -> io::Result<(Bytes, u64)> {
     let rows = file::rows(directory, name)?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(row::HEAD.as_bytes())?;
     packed.write_all(&rows)?;
-    packed.finish().map(Bytes::from)
+    let packed = packed.finish()?;
+    Ok((packed.into(), file::count(&rows)))
 }
 
 /// Waits for a time; for ever where there is none.

@@ -6,27 +6,42 @@
 //! too. So a delivery that is repeated, whatever went wrong, writes the same object with the same
 //! rows.
 //!
+//! There may be any number of files; few of them have a descriptor at a time (`handles`). The rows
+//! of a round are written file by file (`batch`), flushed and closed some at a time (`tend`), so
+//! that the queue is never left alone for long. What there is no room for makes the oldest go
+//! (`room`).
+//!
 //! What was written survives the end of the process at once, and that of the machine within
 //! `SYNC_EVERY`. Sizes are bytes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Options;
 use super::entry::Entry;
-use super::meter::{LogMeter, is_news};
+use super::meter::{LogMeter, is_news, lose};
 use super::queue::Queue;
-use super::row;
-use super::shelf::{Kept, Shelf, Stage};
-use crate::distribution::streaming::Logging;
+use super::shelf::Shelf;
+use batch::{Batch, HOUR, Key, Rows};
+use file::Found;
+use handles::Handles;
+use home::Home;
 use open::Open;
 
+mod batch;
 pub mod file;
+mod handles;
+pub(super) mod home;
 mod name;
 mod open;
+mod room;
+mod tend;
 
 /// How often files are flushed to the disk: what a machine that loses its power may forget.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -34,82 +49,127 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The longest file: it is compressed and sent in one piece.
 const FILE_MAX: u64 = 32 << 20;
 
-/// Rows of a file that are gathered before they are written, bytes: with them no file is longer
-/// than can be read back.
-const ROWS_MAX: usize = 1 << 20;
-
-/// Files that are open at once: descriptors are for viewers.
-const OPEN_MAX: usize = 128;
-
-/// Seconds of an hour.
-const HOUR: i64 = 3600;
-
-/// Which file a row belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    distribution: Arc<str>,
-    bucket: String,
-    prefix: String,
-    /// Hours since 1970.
-    hour: i64,
-}
+/// For how long a disk that failed is not tried again. Rows of that time are lost.
+const REST: Duration = Duration::from_secs(1);
 
 /// What writes to the spool. One thread has it.
 #[derive(Debug)]
 pub struct Spool {
     options: Options,
+    home: Option<Home>,
+    /// What an earlier run left and is not taken over yet.
+    found: Vec<Found>,
     open: HashMap<Key, Open>,
+    /// Files that nothing comes to any more and that cannot be closed.
+    ended: Vec<Open>,
+    handles: Handles,
+    /// Whether there is a file whose name was not flushed.
+    names: bool,
     shelf: Arc<Shelf>,
     meter: Arc<LogMeter>,
-    synced: Instant,
+    failed: Option<Failed>,
+    /// How a file is flushed; tests have one that fails.
+    flush: fn(&File) -> io::Result<()>,
+}
+
+/// A disk that failed.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    cause: String,
 }
 
 impl Spool {
-    pub(super) fn new(options: Options, shelf: Arc<Shelf>, meter: Arc<LogMeter>) -> Self {
+    /// `home`: its directory, where that was taken already; else it is taken when there is need.
+    pub(super) fn new(
+        options: Options,
+        home: Option<Home>,
+        shelf: Arc<Shelf>,
+        meter: Arc<LogMeter>,
+    ) -> Self {
         Self {
             options,
+            home,
+            found: Vec::new(),
             open: HashMap::new(),
+            ended: Vec::new(),
+            handles: Handles::default(),
+            names: false,
             shelf,
             meter,
-            synced: Instant::now(),
+            failed: None,
+            flush: File::sync_data,
         }
     }
 
     /// A spool without queue and delivery, for measurements.
     pub fn alone(options: Options) -> Self {
-        Self::new(options, Arc::default(), Arc::default())
+        Self::new(options, None, Arc::default(), Arc::default())
     }
 
-    fn recover(&mut self) {
-        let found = match file::recover(&self.options.directory) {
-            Ok(found) => found,
-            Err(error) => {
-                let directory = self.options.directory.display();
-                return warn!(%directory, %error, "old access log records cannot be read");
-            }
-        };
-        let rows: u64 = found.iter().map(|(_, kept)| kept.rows).sum();
-        if rows > 0 {
-            info!(rows, "access log records of an earlier run are delivered");
-        }
-        for (name, kept) in found {
-            self.shelf.put(&name, kept);
-            self.shelf.close(&name);
-        }
-        self.make_room();
-    }
-
-    /// Takes over what an earlier run left, then writes what the queue has until it is closed.
+    /// Looks for what an earlier run left, then writes what the queue has until it is closed.
     pub(super) fn run(mut self, queue: &Queue) {
-        self.recover();
+        self.look();
         loop {
             let taken = queue.take(self.due());
             self.warn_of_loss();
-            self.add(taken.entries.iter().map(|entry| &**entry));
+            let now = Instant::now();
+            self.add(taken.entries.iter().map(|entry| &**entry), now);
             if taken.closed {
-                return self.close_all();
+                self.close_all(now);
+                return self.take_over(usize::MAX);
             }
-            self.tick(Instant::now());
+            self.tick(now);
+        }
+    }
+
+    /// Looks for what an earlier run left. Who logs nothing makes no directory for it.
+    fn look(&mut self) {
+        let directory = &self.options.directory;
+        let looked = if self.home.is_some() {
+            file::found(directory).map(|found| self.found = found)
+        } else if directory.exists() {
+            self.live()
+        } else {
+            return;
+        };
+        if let Err(error) = looked {
+            warn!(%error, "access log records of earlier runs are left alone");
+        }
+        let files = self.found.len();
+        if files > 0 {
+            info!(files, "access logs of an earlier run are delivered");
+        }
+    }
+
+    /// Makes the directory ours, with what is in it, where it is not yet.
+    fn live(&mut self) -> io::Result<()> {
+        if self.home.is_none() {
+            let home = Home::take(&self.options.directory)?;
+            self.found = file::found(&self.options.directory)?;
+            self.home = Some(home);
+        }
+        Ok(())
+    }
+
+    /// Takes over so many of the files that an earlier run left.
+    fn take_over(&mut self, most: usize) {
+        let rest = self.found.len().saturating_sub(most);
+        for found in self.found.split_off(rest) {
+            match found.take_over(&self.options.directory) {
+                Ok(Some(kept)) => {
+                    let (name, rows) = (&found.name, kept.rows);
+                    debug!(name, rows, "took over an access log");
+                    self.shelf.put(name, kept);
+                    self.shelf.close(name);
+                    self.make_room();
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let name = &found.name;
+                    warn!(name, %error, "a file of the access log is left alone: it cannot be read");
+                }
+            }
         }
     }
 
@@ -126,180 +186,102 @@ impl Spool {
     }
 
     /// Writes rows.
-    pub fn add<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
-        let (edge, double) = (self.options.edge.clone(), self.options.double);
+    pub fn add<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>, now: Instant) {
+        let mut batch = Batch::default();
         for entry in entries {
-            let (Some(to), Some(distribution)) = (&entry.logging, &entry.facts.distribution) else {
-                continue;
-            };
-            let key = Key {
-                distribution: Arc::clone(distribution),
-                bucket: to.bucket.clone(),
-                prefix: to.prefix.clone(),
-                hour: entry.seconds().div_euclid(HOUR),
-            };
-            if let Some(open) = self.file(key, to) {
-                row::write(&mut open.rows, entry, &edge, double);
-                open.count += 1;
-                if open.rows.len() > ROWS_MAX {
-                    self.write();
-                }
+            if batch.put(entry, &self.options.edge, self.options.double) {
+                self.write(&mut batch, now);
             }
         }
-        self.write();
+        self.write(&mut batch, now);
     }
 
-    /// The file for a row, made where there is none.
-    fn file(&mut self, key: Key, to: &Logging) -> Option<&mut Open> {
-        if !self.open.contains_key(&key) {
-            if self.open.len() >= OPEN_MAX {
-                self.write();
-                self.close_oldest();
-            }
-            let directory = &self.options.directory;
-            let end = (key.hour + 1) * HOUR;
-            match Open::create(directory, &key.distribution, key.hour * HOUR, to) {
-                Ok(mut open) => {
-                    open.due = due(open.since, self.options.delivery, end);
-                    self.shelf.put(&open.name, open.kept(to));
-                    self.open.insert(key.clone(), open);
-                }
-                Err(error) => {
-                    self.lost_disk(1, &error);
-                    return None;
-                }
+    fn write(&mut self, batch: &mut Batch, now: Instant) {
+        let mut lost = 0;
+        for (key, rows) in batch.drain() {
+            if self.rests(now) {
+                lost += rows.count;
+            } else if let Err(error) = self.append(&key, &rows, now) {
+                lost += rows.count;
+                self.fails(&error, now);
             }
         }
-        self.open.get_mut(&key)
-    }
-
-    /// Writes what was gathered, and closes what is too long or cannot be written to.
-    fn write(&mut self) {
-        let mut ended = Vec::new();
-        for (key, open) in self.open.iter_mut().filter(|(_, it)| it.count > 0) {
-            let (bytes, rows) = (open.rows.len() as u64, open.count);
-            match open.write() {
-                Ok(()) => {
-                    self.meter.spooled.inc_by(rows);
-                    self.shelf.grow(&open.name, bytes, rows);
-                }
-                Err(error) => {
-                    lost_disk(&self.meter, rows, &error);
-                    ended.push(key.clone());
-                }
-            }
-            if open.length >= FILE_MAX.min(self.options.spool / 8) {
-                ended.push(key.clone());
-            }
-        }
-        ended.iter().for_each(|key| self.close(key));
+        self.lost(lost);
         self.make_room();
     }
 
-    /// When something is to be done without a row.
-    fn due(&self) -> Option<Instant> {
-        let dirty = self.open.values().any(|open| open.dirty);
-        let sync = dirty.then(|| self.synced + SYNC_EVERY);
-        self.open.values().map(|open| open.due).chain(sync).min()
+    /// Whether the disk failed so short a time ago that it is not tried again.
+    fn rests(&self, now: Instant) -> bool {
+        let failed = self.failed.as_ref();
+        failed.is_some_and(|failed| now < failed.at + REST)
     }
 
-    /// Flushes and closes what is due.
-    fn tick(&mut self, now: Instant) {
-        let due = self.open.iter().filter(|(_, open)| open.due <= now);
-        let due: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
-        due.iter().for_each(|key| self.close(key));
-        if now >= self.synced + SYNC_EVERY {
-            self.synced = now;
-            for open in self.open.values_mut().filter(|open| open.dirty) {
-                open.sync();
-            }
+    fn fails(&mut self, error: &io::Error, now: Instant) {
+        let cause = error.to_string();
+        self.failed = Some(Failed { at: now, cause });
+    }
+
+    /// Counts rows that the disk did not take.
+    fn lost(&self, rows: u64) {
+        if let Some(lost) = lose(&self.meter.lost_disk, rows) {
+            let cause = self.failed.as_ref().map(|failed| &*failed.cause);
+            warn!(
+                lost,
+                cause, "access log records are lost: they cannot be written"
+            );
         }
     }
 
-    /// Closes everything: what waits is delivered.
-    pub fn close_all(&mut self) {
-        let all: Vec<Key> = self.open.keys().cloned().collect();
-        all.iter().for_each(|key| self.close(key));
-    }
-
-    fn close_oldest(&mut self) {
-        let oldest = self.open.iter().min_by_key(|(_, open)| open.since);
-        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
-            self.close(&key);
+    /// Writes rows to their file. Where the disk is full, the oldest files make room once.
+    fn append(&mut self, key: &Key, rows: &Rows, now: Instant) -> io::Result<()> {
+        let mut written = self.try_append(key, rows, now);
+        if let Err(error) = &written
+            && room::is_full(error)
+            && self.give_way(rows.text.len() as u64, key)
+        {
+            written = self.try_append(key, rows, now);
         }
-    }
-
-    fn close(&mut self, key: &Key) {
-        let Some(open) = self.open.remove(key) else {
-            return;
-        };
-        let name = open.name.clone();
-        match open.close(&self.options.directory) {
-            Ok(true) => self.shelf.close(&name),
-            // No row came into it.
-            Ok(false) => drop(self.shelf.remove(&name)),
-            Err(error) => {
-                // It is there under its old name, and found at the next start.
-                warn!(name, %error, "an access log file cannot be closed");
-                self.shelf.remove(&name);
-            }
+        if written.is_ok() {
+            self.meter.spooled.inc_by(rows.count);
         }
+        let long = FILE_MAX.min(self.options.spool / 8);
+        let open = self.open.get(key);
+        if written.is_err() || open.is_some_and(|open| open.written.bytes >= long) {
+            // After a failure the next row begins another: this one may end in half a row.
+            self.close(key, now);
+        }
+        written
     }
 
-    /// Drops the oldest files while there is more than there may be.
-    fn make_room(&mut self) {
-        while self.shelf.bytes() > self.options.spool {
-            let Some((name, kept)) = self.shelf.drop_oldest() else {
-                if self.open.is_empty() {
-                    return;
+    fn try_append(&mut self, key: &Key, rows: &Rows, now: Instant) -> io::Result<()> {
+        self.live()?;
+        let directory = &self.options.directory;
+        let open = match self.open.entry(key.clone()) {
+            Occupied(there) => there.into_mut(),
+            Vacant(missing) => {
+                let name: Arc<str> = name::name(&key.distribution, key.hour * HOUR)?.into();
+                let due = tend::due(now, self.options.delivery, (key.hour + 1) * HOUR);
+                let mut open = Open::new(Arc::clone(&name), now, due);
+                let head = Rows {
+                    text: file::head(&key.to)?,
+                    count: 0,
+                };
+                let file = self.handles.create(directory, &name)?;
+                if let Err(error) = open.append(file, &head, now) {
+                    self.handles.forget(&name);
+                    file::discard(&file::path(directory, &name, file::OPEN));
+                    return Err(error);
                 }
-                self.close_oldest();
-                continue;
-            };
-            file::remove(&self.options.directory, &name);
-            let before = self.meter.lost_full.inc_by(kept.rows);
-            if is_news(before, before + kept.rows) {
-                let lost = before + kept.rows;
-                warn!(
-                    lost,
-                    "access log records are lost: the spool is full, and its oldest are dropped"
-                );
+                self.names = true;
+                self.shelf.put(&name, open.kept(&key.to));
+                missing.insert(open)
             }
-        }
-    }
-
-    fn lost_disk(&self, rows: u64, error: &std::io::Error) {
-        lost_disk(&self.meter, rows, error);
-    }
-}
-
-fn lost_disk(meter: &LogMeter, rows: u64, error: &std::io::Error) {
-    let before = meter.lost_disk.inc_by(rows);
-    if is_news(before, before + rows) {
-        let lost = before + rows;
-        warn!(lost, %error, "access log records are lost: they cannot be written");
-    }
-}
-
-/// When a file is to be closed: after its time, and when its hour is over.
-fn due(since: Instant, delivery: Duration, end: i64) -> Instant {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-    let left = u64::try_from(end.saturating_sub(now)).unwrap_or(0);
-    // A row of the hour before comes late, and others may follow it.
-    let left = Duration::from_secs(left).max(SYNC_EVERY);
-    since + delivery.min(left)
-}
-
-impl Open {
-    fn kept(&self, to: &Logging) -> Kept {
-        Kept {
-            to: to.clone(),
-            bytes: self.length,
-            rows: 0,
-            since: std::time::SystemTime::now(),
-            stage: Stage::Open,
-        }
+        };
+        let file = self.handles.get(directory, &open.name)?;
+        open.append(file, rows, now)?;
+        let written = open.written;
+        self.shelf.set(&open.name, written.bytes, written.rows);
+        Ok(())
     }
 }
 

@@ -310,6 +310,41 @@ fn a_killed_server_loses_nothing_that_was_spooled_and_delivers_nothing_twice() {
 }
 
 #[test]
+fn a_second_server_on_the_same_data_directory_is_refused_and_touches_nothing() {
+    let seaweed = Seaweed::start();
+    seaweed.create_bucket("logs");
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
+    place.configure(&of_a_directory(
+        &folder,
+        &seaweed,
+        "[access_log]\ndelivery = '1h'\n",
+    ));
+    let first = place.start();
+    watch(place.rtmp, "mp4:plain.mp4");
+    let refusal = place.start_another().expect_err("no second one");
+    assert!(!refusal.status.success());
+    let said = &refusal.stderr;
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|it| it.contains("another server"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(
+        lines[0].contains("access-log; give each a data_dir of its own"),
+        "{said}"
+    );
+    watch(place.rtmp, "mp4:plain.mp4");
+    let spooled = "streamfront_access_log_spooled_total";
+    Metrics::until(place.api, "spooled", |it| it.get(spooled) == 8.0);
+    kill(first);
+    let next = place.start();
+    let rows = wait_for(&seaweed, "logs", "the log", disconnects(2));
+    assert_watched("of both runs", rows, 2);
+    kill(next);
+}
+
+#[test]
 fn the_server_delivers_what_waits_when_it_stops() {
     let seaweed = seaweed::shared();
     seaweed.create_bucket("logs-of-a-stop");
@@ -371,10 +406,19 @@ fn log_settings_that_the_api_changes_hold_for_the_next_event() {
     let stopped = |rows: &[Row]| rows.iter().any(|row| row.get("x-event") == "stop");
     let rows = wait_for(seaweed, buckets[0], "the first log", stopped);
     assert_eq!(story(&rows), ["play bframes 1", "stop bframes 1"]);
+    // While a play runs.
+    client.set_buffer(1, 1000);
+    client.play_all(1, "mp4:plain.mp4");
+    client.until_status("NetStream.Play.Start");
+    client.pause(1, true, 0.0);
+    client.until_status("NetStream.Pause.Notify");
     switch(buckets[1]);
+    client.pause(1, false, 0.0);
+    client.until_status("NetStream.Unpause.Notify");
     drop(client);
     let rows = wait_for(seaweed, buckets[1], "the second log", disconnects(1));
-    assert_eq!(story(&rows), ["disconnect - -"]);
+    let expected = ["unpause plain 1", "stop plain 1", "disconnect - -"];
+    assert_eq!(story(&rows), expected);
     for bucket in buckets {
         let keys: Vec<String> = delivered(seaweed, bucket).into_keys().collect();
         let start = format!("a/b/{}.", made.id);

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -42,11 +43,10 @@ pub(super) fn path(directory: &Path, name: &str, ending: &str) -> PathBuf {
     directory.join(format!("{name}.{ending}"))
 }
 
-/// An open file is closed.
+/// An open file is closed. A start after a crash that forgets the new name finds the old one, and
+/// closes it again.
 pub(super) fn close(directory: &Path, name: &str) -> io::Result<()> {
-    fs::rename(path(directory, name, OPEN), path(directory, name, ROWS))?;
-    sync(directory);
-    Ok(())
+    fs::rename(path(directory, name, OPEN), path(directory, name, ROWS))
 }
 
 /// Flushes names to the disk. Where that fails, flushing the files does too, and says so.
@@ -56,17 +56,16 @@ pub(super) fn sync(directory: &Path) {
 
 /// A closed file goes.
 pub(crate) fn remove(directory: &Path, name: &str) {
-    let removed = fs::remove_file(path(directory, name, ROWS));
-    // Another server on the same directory may have delivered it too.
-    if let Err(error) = removed.or_else(unless_gone) {
-        warn!(name, %error, "an access log file cannot be removed");
-    }
+    discard(&path(directory, name, ROWS));
 }
 
-fn unless_gone(error: io::Error) -> io::Result<()> {
-    match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
+/// A file goes.
+pub(super) fn discard(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        let path = path.display();
+        warn!(%path, %error, "an access log file cannot be removed");
     }
 }
 
@@ -101,79 +100,76 @@ fn whole(bytes: &[u8]) -> usize {
     last.map_or(0, |at| at + 1)
 }
 
-/// Closes what a process left that was killed, and answers all files with rows.
-pub(super) fn recover(directory: &Path) -> io::Result<Vec<(String, Kept)>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        let name = path.file_stem().and_then(|name| name.to_str());
-        let (Some(ending @ (OPEN | ROWS)), Some(name)) = (ending, name) else {
-            continue;
-        };
-        match take_over(directory, name, ending) {
-            Ok(Some(kept)) => found.push((name.to_owned(), kept)),
-            Ok(None) => {}
-            Err(error) => {
-                let path = path.display();
-                warn!(%path, %error, "a file of the access log is left alone: it cannot be read");
-            }
-        }
-    }
-    Ok(found)
+/// A file that an earlier run left.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) name: String,
+    ending: &'static str,
 }
 
-fn take_over(directory: &Path, name: &str, ending: &str) -> io::Result<Option<Kept>> {
-    let path = path(directory, name, ending);
-    let (length, modified) = {
+/// What an earlier run left.
+pub(super) fn found(directory: &Path) -> io::Result<Vec<Found>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let ending = [OPEN, ROWS].into_iter().find(|it| Some(*it) == ending);
+        let name = path.file_stem().and_then(|name| name.to_str());
+        if let (Some(ending), Some(name)) = (ending, name) {
+            let name = name.to_owned();
+            all.push(Found { name, ending });
+        }
+    }
+    Ok(all)
+}
+
+impl Found {
+    /// Closes it if need be, up to its last whole row; `None` where there was no row in it.
+    pub(super) fn take_over(&self, directory: &Path) -> io::Result<Option<Kept>> {
+        let path = path(directory, &self.name, self.ending);
         let about = fs::metadata(&path)?;
-        (
-            about.len(),
-            about.modified().unwrap_or_else(|_| SystemTime::now()),
-        )
-    };
-    if ending == OPEN && File::open(&path)?.try_lock().is_err() {
-        // Rows still come into it, from another server.
-        return Ok(None);
-    }
-    let read = read(&path);
-    if ending == OPEN && matches!(&read, Err(error) if error.kind() != io::ErrorKind::NotFound) {
-        // It was killed before the first line was whole.
-        let torn = fs::read(&path)?;
-        if !torn.contains(&b'\n') {
-            fs::remove_file(&path)?;
-            return Ok(None);
+        let read = read(&path);
+        if self.ending == OPEN && matches!(&read, Err(error) if is_torn(error)) {
+            // It was killed before the first line was whole.
+            let torn = fs::read(&path)?;
+            if !torn.contains(&b'\n') {
+                fs::remove_file(&path)?;
+                return Ok(None);
+            }
         }
-    }
-    let (to, bytes, start) = read?;
-    let rows = bytes
-        .iter()
-        .skip(start)
-        .filter(|byte| **byte == b'\n')
-        .count();
-    if ending == OPEN {
-        let whole = bytes.len() as u64;
-        if whole < length {
+        let (to, bytes, start) = read?;
+        let rows = count(bytes.get(start..).unwrap_or_default());
+        if self.ending == OPEN {
+            let whole = bytes.len() as u64;
+            if rows == 0 {
+                fs::remove_file(&path)?;
+                return Ok(None);
+            }
             let file = File::options().write(true).open(&path)?;
-            file.set_len(whole)?;
+            if whole < about.len() {
+                file.set_len(whole)?;
+            }
             file.sync_all()?;
+            close(directory, &self.name)?;
         }
-        if rows == 0 {
-            fs::remove_file(&path)?;
-            return Ok(None);
-        }
-        close(directory, name)?;
+        Ok(Some(Kept {
+            to: Arc::new(to),
+            bytes: bytes.len() as u64,
+            rows,
+            since: about.modified().unwrap_or_else(|_| SystemTime::now()),
+            stage: Stage::Closed,
+        }))
     }
-    Ok(Some(Kept {
-        to,
-        bytes: bytes.len() as u64,
-        rows: rows as u64,
-        since: modified,
-        stage: Stage::Closed,
-    }))
+}
+
+/// Whether the first line is none of ours, where the file can be read.
+pub(crate) fn is_torn(error: &io::Error) -> bool {
+    // What serde_json says of bytes that end too soon, and of others.
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    matches!(error.kind(), InvalidData | UnexpectedEof)
+}
+
+/// Rows in some bytes.
+pub(crate) fn count(rows: &[u8]) -> u64 {
+    rows.iter().filter(|byte| **byte == b'\n').count() as u64
 }

@@ -1,104 +1,107 @@
-//! A file that rows come into.
+//! A file that rows come into: what is in it, and how much of that the disk has for certain.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
-use std::time::Instant;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use tracing::warn;
-
-use super::file::{self, OPEN};
-use super::name::name;
+use super::batch::Rows;
 use crate::distribution::streaming::Logging;
+use crate::log::shelf::{Kept, Stage};
 
-/// A file that rows come into.
+/// So much of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) bytes: u64,
+    pub(super) rows: u64,
+}
+
+/// A file that rows come into. It holds no descriptor.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) since: Instant,
     /// When it is to be closed.
     pub(super) due: Instant,
-    /// Bytes in the file.
-    pub(super) length: u64,
-    /// Rows to be written, and how many.
-    pub(super) rows: String,
-    pub(super) count: u64,
-    /// Whether it holds what was not flushed to the disk yet.
-    pub(super) dirty: bool,
-    written: u64,
-    file: File,
+    /// What is in the file.
+    pub(super) written: Extent,
+    /// How much of that was flushed.
+    pub(super) flushed: Extent,
+    /// Since when there is more in it than was flushed.
+    pub(super) dirty: Option<Instant>,
 }
 
 impl Open {
-    /// Makes a file for rows of a distribution and the hour that begins at `seconds`.
-    pub(super) fn create(
-        directory: &Path,
-        distribution: &str,
-        seconds: i64,
-        to: &Logging,
-    ) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
-        let name = name(distribution, seconds)?;
-        let head = file::head(to)?;
-        let path = file::path(directory, &name, OPEN);
-        let mut file = File::options().append(true).create_new(true).open(&path)?;
-        // Another server that starts on the same directory leaves it alone.
-        let locked = file.try_lock().map_err(io::Error::from);
-        let begun = locked.and_then(|()| file.write_all(head.as_bytes()));
-        if let Err(error) = begun {
-            // Where a disk is full, names are all that would come of it.
-            let _ = std::fs::remove_file(&path);
-            return Err(error);
-        }
-        file::sync(directory);
-        let now = Instant::now();
-        Ok(Self {
+    /// A file that is begun now.
+    pub(super) fn new(name: Arc<str>, now: Instant, due: Instant) -> Self {
+        Self {
             name,
             since: now,
-            due: now,
-            length: head.len() as u64,
-            rows: String::new(),
-            count: 0,
-            dirty: true,
-            written: 0,
-            file,
-        })
+            due,
+            written: Extent::default(),
+            flushed: Extent::default(),
+            dirty: None,
+        }
     }
 
-    /// Writes the rows that were gathered; none is left, however it ends.
-    pub(super) fn write(&mut self) -> io::Result<()> {
-        let rows = std::mem::take(&mut self.rows);
-        let count = std::mem::take(&mut self.count);
-        if let Err(error) = self.file.write_all(rows.as_bytes()) {
-            // Part of a row may be there. Where it stays, it is not delivered.
-            let _ = self.file.set_len(self.length);
+    /// As it is put on the shelf.
+    pub(super) fn kept(&self, to: &Arc<Logging>) -> Kept {
+        Kept {
+            to: Arc::clone(to),
+            bytes: self.written.bytes,
+            rows: self.written.rows,
+            since: SystemTime::now(),
+            stage: Stage::Open,
+        }
+    }
+
+    /// Writes rows to the end of it: all of them, or none.
+    pub(super) fn append(&mut self, file: &mut File, rows: &Rows, now: Instant) -> io::Result<()> {
+        if let Err(error) = file.write_all(rows.text.as_bytes()) {
+            // Part of the rows may be there. Where they stay, nothing may come behind them.
+            file.set_len(self.written.bytes)?;
             return Err(error);
         }
-        self.length += rows.len() as u64;
-        self.written += count;
-        self.dirty = true;
-        // The room is for the next rows.
-        self.rows = rows;
-        self.rows.clear();
+        self.written.bytes += rows.text.len() as u64;
+        self.written.rows += rows.count;
+        self.dirty.get_or_insert(now);
         Ok(())
     }
 
-    /// Flushes it to the disk.
-    pub(super) fn sync(&mut self) {
-        self.dirty = false;
-        if let Err(error) = self.file.sync_data() {
-            warn!(name = self.name, %error, "an access log file cannot be flushed to the disk");
-        }
+    /// Flushes it to the disk by `flush`.
+    pub(super) fn flush(
+        &mut self,
+        file: &File,
+        flush: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        flush(file)?;
+        self.flushed = self.written;
+        self.dirty = None;
+        Ok(())
     }
 
-    /// Nothing comes any more. Whether there is a row in it; else it is gone.
-    pub(super) fn close(mut self, directory: &Path) -> io::Result<bool> {
-        if self.written == 0 {
-            std::fs::remove_file(file::path(directory, &self.name, OPEN))?;
-            return Ok(false);
-        }
-        self.sync();
-        file::close(directory, &self.name)?;
-        Ok(true)
+    /// Bytes that were not flushed.
+    pub(super) fn tail(&self) -> u64 {
+        self.written.bytes.saturating_sub(self.flushed.bytes)
+    }
+
+    /// Writes anew what a flush that failed has not brought to the disk: the system takes it for
+    /// flushed, and would not do it again.
+    pub(super) fn rewrite(&self, file: &mut File) -> io::Result<()> {
+        let mut tail = vec![0; usize::try_from(self.tail()).unwrap_or(0)];
+        file.read_exact_at(&mut tail, self.flushed.bytes)?;
+        file.set_len(self.flushed.bytes)?;
+        file.write_all(&tail)
+    }
+
+    /// Cuts off what was not flushed, and says how many rows that were.
+    pub(super) fn cut(&mut self, file: &File) -> u64 {
+        // Where it cannot be cut, only whole rows of what is there are delivered.
+        let _ = file.set_len(self.flushed.bytes);
+        let lost = self.written.rows.saturating_sub(self.flushed.rows);
+        self.written = self.flushed;
+        self.dirty = None;
+        lost
     }
 }

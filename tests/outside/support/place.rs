@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::leash::Leashed;
+use super::server::Refusal;
 use super::{ports, server};
 
 /// Where a server is started.
@@ -41,6 +42,15 @@ impl Place {
         started.unwrap_or_else(|refusal| panic!("{refusal:?}")).0
     }
 
+    /// Starts another server on the same data directory, which has ports of its own.
+    pub fn start_another(&self) -> Result<Leashed, Refusal> {
+        let ports = [ports::address(), ports::address(), ports::address()];
+        let folder = self.at("another");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let started = server::launch(&self.arguments_at(ports), &self.environment, &folder);
+        started.map(|(process, _)| process)
+    }
+
     /// Starts a server and waits for nothing.
     pub fn begin(&self) -> Leashed {
         let binary = Path::new(env!("CARGO_BIN_EXE_streamfront"));
@@ -51,11 +61,15 @@ impl Place {
     }
 
     fn arguments(&self) -> Vec<String> {
+        self.arguments_at([self.rtmp, self.http, self.api])
+    }
+
+    fn arguments_at(&self, [rtmp, http, api]: [SocketAddr; 3]) -> Vec<String> {
         vec![
             "serve".to_owned(),
-            format!("--rtmp={}", self.rtmp),
-            format!("--http={}", self.http),
-            format!("--api={}", self.api),
+            format!("--rtmp={rtmp}"),
+            format!("--http={http}"),
+            format!("--api={api}"),
             format!("--data-dir={}", self.at("data").display()),
             format!("--config={}", self.at("streamfront.toml").display()),
         ]
