@@ -6,9 +6,11 @@
 //! notice. TLS 1.2 and 1.3; of names, the exact one counts before a wildcard, and the first
 //! certificate answers who names none or one that is not known (RTMP players often name none).
 //!
-//! Sessions are resumed by tickets: what a client needs to come again is with the client, sealed
-//! with keys that change every six hours, and costs no memory here. HTTP clients that ask are told
-//! `http/1.1`; RTMP has no word for itself, and those who ask for nothing are as welcome.
+//! Sessions of TLS 1.2 are resumed by tickets: what a client needs to come again is with the
+//! client, sealed with keys that change every six hours, and costs no memory here. TLS 1.3 sends
+//! its tickets behind the handshake, where librtmp takes one for the end of the connection; so
+//! there are none. HTTP clients that ask are told `http/1.1`; RTMP has no word for itself, and those
+//! who ask for nothing are as welcome.
 
 mod certificate;
 mod follow;
@@ -33,9 +35,6 @@ pub use self::certificate::CertificateFiles;
 
 use self::follow::Followed;
 use self::table::Table;
-
-/// Tickets for each TLS 1.3 handshake: players connect again one at a time.
-const TICKETS: usize = 1;
 
 /// Why a certificate cannot be used. The operator is to blame.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +150,7 @@ fn config(provider: Arc<CryptoProvider>, shown: Arc<Shown>) -> Result<ServerConf
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = ring::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = TICKETS;
+    config.send_tls13_tickets = 0;
     Ok(config)
 }
 

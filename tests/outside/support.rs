@@ -4,8 +4,10 @@
 pub mod access_log;
 pub mod amf;
 pub mod aws;
+pub mod certificates;
 pub mod client;
 pub mod distributions;
+pub mod haproxy;
 pub mod http;
 pub mod kernel;
 pub mod leash;

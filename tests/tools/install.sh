@@ -56,14 +56,19 @@ have ffmpeg && have ffprobe || missing="$missing ffmpeg"
 have rtmpdump || missing="$missing rtmpdump"
 # It makes the certificate of the tests.
 have openssl || missing="$missing openssl"
+have curl || missing="$missing curl"
+# It stands before the server and says who the viewer is; where only root's PATH looks.
+[ -x /usr/sbin/haproxy ] || have haproxy || missing="$missing haproxy"
 # The peer that `streamfront bench` is tried on; it stands where only root's PATH looks.
 [ -x /usr/sbin/nginx ] || have nginx || missing="$missing nginx"
 [ -f /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"
 if have gst-launch-1.0 && have gst-inspect-1.0; then
     gst-inspect-1.0 --exists rtmp2src || missing="$missing gstreamer1.0-plugins-bad"
     gst-inspect-1.0 --exists decodebin || missing="$missing gstreamer1.0-plugins-base"
+    # Without it GStreamer has no TLS.
+    ls /usr/lib/*/gio/modules/libgiognutls.so >/dev/null 2>&1 || missing="$missing glib-networking"
 else
-    missing="$missing gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-bad"
+    missing="$missing gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-bad glib-networking"
 fi
 if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
     missing="$missing python3 python3-venv"

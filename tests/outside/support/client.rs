@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -62,6 +62,17 @@ impl Client {
         if sockopt::set_socket_recv_buffer_size_force(&socket, window).is_err() {
             socket.set_recv_buffer_size(window).expect("a buffer");
         }
+        socket.connect(&address.into()).expect("a connection");
+        let client = Self::over(socket.into()).expect("a connection");
+        client.shaken().expect("a handshake")
+    }
+
+    /// The same, from this address of the machine.
+    pub fn shake_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let source = SocketAddr::new(source, 0);
+        socket.bind(&source.into()).expect("an address of our own");
         socket.connect(&address.into()).expect("a connection");
         let client = Self::over(socket.into()).expect("a connection");
         client.shaken().expect("a handshake")

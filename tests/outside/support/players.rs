@@ -123,8 +123,18 @@ pub fn rtmpdump_by(
 
 /// GStreamer's rtmp2src, into the FLV file `out`, to its own end of stream.
 pub fn rtmp2src(url: &str, out: &Path) -> Outcome {
+    rtmp2src_with(url, &[], out)
+}
+
+/// The same, believing every certificate.
+pub fn rtmp2src_credulous(url: &str, out: &Path) -> Outcome {
+    rtmp2src_with(url, &["tls-validation-flags=0"], out)
+}
+
+fn rtmp2src_with(url: &str, more: &[&str], out: &Path) -> Outcome {
     let location = format!("location={url}");
     let target = format!("location={}", out.display());
-    let arguments = ["-q", "rtmp2src", &location, "!", "filesink", &target];
+    let begin = ["-q", "rtmp2src", &location];
+    let arguments = [&begin, more, &["!", "filesink", &target]].concat();
     run(tools::tool("gst-launch-1.0"), &arguments)
 }
