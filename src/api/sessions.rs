@@ -52,6 +52,7 @@ struct Page {
 struct Shown {
     id: String,
     peer: String,
+    protocol: &'static str,
     distribution: String,
     host: String,
     app: String,
@@ -89,6 +90,7 @@ impl Shown {
         Self {
             id: facts.id.to_string(),
             peer: facts.peer.to_string(),
+            protocol: facts.protocol,
             distribution: session.distribution.id().to_string(),
             host: ConnectTarget::host_of(url).unwrap_or_default(),
             app: app.to_owned(),

@@ -54,6 +54,8 @@ pub struct Facts {
     pub id: ClientId,
     /// The viewer's address.
     pub peer: SocketAddr,
+    /// By which protocol they came, as URLs have it: `rtmp`, `rtmpe` and so on.
+    pub protocol: &'static str,
     /// When they connected.
     pub since: SystemTime,
     /// The distribution that they came to, where one was found.
@@ -71,11 +73,13 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What `connect` says of a viewer at `peer`, whose distribution is not known yet.
+    /// What `connect` says of a viewer at `peer` over plain RTMP, whose distribution is not known
+    /// yet.
     pub fn new(id: ClientId, peer: SocketAddr, connect: &Connect) -> Self {
         Self {
             id,
             peer,
+            protocol: "rtmp",
             since: SystemTime::now(),
             distribution: None,
             app: cut(connect.app()),

@@ -17,6 +17,7 @@ struct Line<'a> {
     client_id: String,
     client_ip: String,
     client_port: u16,
+    protocol: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     distribution: Option<&'a str>,
     bytes: u64,
@@ -57,6 +58,7 @@ pub fn write(out: &mut Vec<u8>, entry: &Entry) {
         client_id: facts.id.to_string(),
         client_ip: facts.peer.ip().to_canonical().to_string(),
         client_port: facts.peer.port(),
+        protocol: facts.protocol,
         distribution: facts.distribution.as_deref(),
         bytes: entry.bytes,
         url: &facts.tc_url,

@@ -32,7 +32,7 @@ use super::shared::Shared;
 use super::site::Check;
 use super::stages::Stage;
 use super::transport::Transport;
-use super::visitor::Visitor;
+use super::visitor::{Door, Visitor};
 use crate::catalog::PlayError;
 use crate::delivery::job::{Done, Job, Opened};
 use crate::delivery::media::RunMedia;
@@ -102,6 +102,8 @@ pub struct Connection<'a> {
     transport: Transport,
     /// The viewer's address.
     peer: SocketAddr,
+    /// Which way they came.
+    door: Door,
     shared: &'a Shared,
     server: Server,
     id: ClientId,
@@ -153,6 +155,7 @@ impl<'a> Connection<'a> {
         Ok(Box::new(Self {
             transport,
             peer: visitor.peer,
+            door: visitor.door,
             shared,
             server: Server::new(shared.rules.limits, Seed(seed)),
             id: ClientId(id),

@@ -25,12 +25,15 @@ pub enum Door {
 }
 
 impl Door {
-    /// What the protocol is called in URLs.
-    pub const fn scheme(self) -> &'static str {
-        match self {
-            Self::Tcp => "rtmp",
-            Self::Tls => "rtmps",
-            Self::Tunnel => "rtmpt",
+    /// What the protocol is called in URLs, with RTMPE behind the door where `encrypted`.
+    pub const fn scheme(self, encrypted: bool) -> &'static str {
+        match (self, encrypted) {
+            (Self::Tcp, false) => "rtmp",
+            (Self::Tcp, true) => "rtmpe",
+            // Nobody has a name for RTMPE in TLS, and TLS is what protects it.
+            (Self::Tls, _) => "rtmps",
+            (Self::Tunnel, false) => "rtmpt",
+            (Self::Tunnel, true) => "rtmpte",
         }
     }
 }

@@ -77,9 +77,12 @@ impl Connection<'_> {
 
     fn connect(&mut self, connect: &Connect) {
         let refusal = self.account.refusal.map_or(Ok(()), Err);
-        let facts = Facts::new(self.id, self.peer, connect);
-        let (routes, shared) = (&self.shared.routes, self.shared);
         let encrypted = self.server.is_encrypted();
+        let facts = Facts {
+            protocol: self.door.scheme(encrypted),
+            ..Facts::new(self.id, self.peer, connect)
+        };
+        let (routes, shared) = (&self.shared.routes, self.shared);
         let admit = |()| routes.admit(connect, encrypted, &shared.meter, &facts, &shared.observer);
         match refusal.and_then(admit) {
             Ok((viewer, place)) => {
