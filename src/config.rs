@@ -515,7 +515,7 @@ impl Settings {
 
     /// Whether any distribution can be reached by RTMPE, now or with a tag that comes.
     pub fn may_encrypt(&self) -> bool {
-        self.has_api() || self.distributions.iter().any(|it| it.encrypted)
+        self.has_api() || self.has_store() || self.distributions.iter().any(|it| it.encrypted)
     }
 
     /// Whether there is an access key, so that distributions can be created by the API.

@@ -48,9 +48,6 @@ use futures_util::future::BoxFuture;
 /// Bytes read at once: commands are a few hundred bytes.
 const READ_BYTES: usize = 4 * 1024;
 
-/// Bytes sent before other connections get a turn on this worker.
-const TURN_BYTES: usize = 1024 * 1024;
-
 /// Steps of one stream in a row that send nothing, before the viewer's commands are looked at.
 const MAX_STEPS: u32 = 64;
 
@@ -191,7 +188,6 @@ impl<'a> Connection<'a> {
         match &end {
             End::Violation(_)
             | End::NoConnect(_)
-            | End::TooOften
             | End::Idle(_)
             | End::Stalled(_)
             | End::Disabled
@@ -258,7 +254,7 @@ impl<'a> Connection<'a> {
             }
             let deadline = self.deadline(now)?;
             // While the viewer takes nothing there is nothing to wake up for.
-            let wake = wake.filter(|_| !blocked);
+            let wake = wake.filter(|_| self.blocked.is_none());
             // What is due now is not put off.
             let wake = wake.map(|wake| {
                 if wake > now {
@@ -435,7 +431,7 @@ impl<'a> Connection<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
-            if turn >= TURN_BYTES {
+            if turn >= self.transport.turn() {
                 // Others on this worker get a turn, and this viewer's commands are read.
                 tokio::task::yield_now().await;
                 return Ok(Standstill {

@@ -29,6 +29,12 @@ use crate::rtmp::handshake::Cipher;
 /// Bytes that are copied out of a segment at once: four TLS records.
 const COPY_BYTES: usize = 64 * 1024;
 
+/// Bytes sent in one turn.
+const TURN_BYTES: usize = 1024 * 1024;
+
+/// The same where they are enciphered, at 0.6 GB/s.
+const ENCIPHERED_TURN_BYTES: usize = 128 * 1024;
+
 /// Bytes that are enciphered at once: what a connection may hold that the way did not take.
 const ENCIPHER_BYTES: usize = 16 * 1024;
 
@@ -161,6 +167,15 @@ impl Transport {
         self.way.channel().try_read(buffer)
     }
 
+    /// Bytes that may be sent before others get a turn on this thread: what a cipher takes some
+    /// hundred microseconds for, or what costs no more as it is.
+    pub const fn turn(&self) -> usize {
+        match self.cipher {
+            None => TURN_BYTES,
+            Some(_) => ENCIPHERED_TURN_BYTES,
+        }
+    }
+
     /// Sends some of the output; answers how many bytes were taken.
     ///
     /// # Errors
@@ -222,9 +237,10 @@ impl Outgoing {
         let plain = self.plain.min(enciphered.len());
         self.plain -= plain;
         self.cipher.apply(&mut enciphered[plain..]);
+        // From here on these bytes are taken, whatever becomes of them: the keystream has moved on.
         match channel.try_write(&enciphered) {
             Ok(sent) => self.rest = enciphered.split_off(sent.min(enciphered.len())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.rest = enciphered,
+            Err(error) if is_passing(&error) => self.rest = enciphered,
             Err(error) => return Err(error),
         }
         Ok(bytes.len())
@@ -239,6 +255,14 @@ impl Outgoing {
         self.rest = Vec::new();
         Ok(())
     }
+}
+
+/// Whether a write may be tried again.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 fn copy_some(

@@ -116,6 +116,7 @@ impl Account {
             End::Ended => Close::Ended,
             End::Drained => Close::Drained,
             End::Stopping => Close::Stopping,
+            End::NoKeys => Close::Other,
         };
     }
 

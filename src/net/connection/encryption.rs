@@ -15,7 +15,7 @@ use super::Connection;
 use super::end::End;
 use crate::rtmp::handshake::{KeyAgreed, KeyAgreement, REPLY};
 
-/// What comes of it; `None` where it came to nothing because the server ends.
+/// What comes of it; `None` where it came to nothing: the server ends, or it panicked.
 pub(super) type Agreeing = BoxFuture<'static, Option<KeyAgreed>>;
 
 impl Connection<'_> {
@@ -39,7 +39,7 @@ impl Connection<'_> {
     /// Goes on with the handshake.
     pub(super) fn agreed(&mut self, agreed: Option<KeyAgreed>) -> Result<(), End> {
         self.agreeing = None;
-        self.server.key_agreed(agreed.ok_or(End::Stopping)?)?;
+        self.server.key_agreed(agreed.ok_or(End::NoKeys)?)?;
         if let Some(cipher) = self.server.take_output_cipher() {
             // Nothing was sent before it, and the first that is sent is the server's half of the
             // handshake.

@@ -44,6 +44,8 @@ pub(super) enum End {
     Drained,
     #[error("the server stops")]
     Stopping,
+    #[error("the keys of the connection could not be computed")]
+    NoKeys,
 }
 
 /// Gives a viewer time to read what was sent last: a reset must not overtake it.
