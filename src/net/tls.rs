@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_file_that_is_missing_or_holds_something_else_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::make();
         let one = authority.issue(folder.path(), "one", &["a.example"]);
         let two = authority.issue(folder.path(), "two", &["a.example"]);
         let none = Path::new("/nowhere.pem");
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn both_versions_choose_by_name_and_the_first_is_for_all_others() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::make();
         let tls = Tls::load(&[
             authority.issue(folder.path(), "first", &["first.example"]),
             authority.issue(folder.path(), "wild", &["*.example", "wild.example.org"]),
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn http_is_agreed_on_with_those_who_ask() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Authority::new().issue(folder.path(), "one", &["a.example"]);
+        let files = Authority::make().issue(folder.path(), "one", &["a.example"]);
         let tls = Tls::load(&[files]).unwrap();
         let alpn = |offered| handshake(tls.config(), &rustls::version::TLS13, None, offered).alpn;
         assert_eq!(
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn keys_in_all_usual_forms_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Authority::new().issue(folder.path(), "one", &["a.example"]);
+        let files = Authority::make().issue(folder.path(), "one", &["a.example"]);
         // A file may hold the key beside the chain, as HAProxy has it.
         let both = folder.path().join("both.pem");
         let mut file = std::fs::File::create(&both).unwrap();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::certificates::Certificate;
 use crate::support::client::Client;
 use crate::support::haproxy::Haproxy;
 use crate::support::server::{Server, Setup};
@@ -99,6 +100,18 @@ fn behind_haproxy_a_play_is_whole_and_the_viewer_is_who_they_are() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn the_header_goes_before_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let certificate = Certificate::make(folder.path(), "one", &["films.example.com"]);
+    let config = format!("[proxy]\ntrusted = ['127.0.0.1']\n{}", certificate.entry());
+    let server = Setup::s3(seaweed::shared()).config(&config).start();
+    let front = Haproxy::start(server.rtmp, "send-proxy-v2");
+    let url = format!("rtmps://{}/cfx/st/mp4:plain.mp4", front.address);
+    let source = packets::source(&media::file("plain.mp4"));
+    packets::assert_played("rtmps", &source, &packets::ffprobe(&url, &[]));
 }
 
 /// What a server answers to these bytes until it closes the connection.

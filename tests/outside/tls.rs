@@ -83,6 +83,14 @@ fn real_players_play_over_rtmps_as_over_rtmp() {
 }
 
 #[test]
+fn ffmpeg_plays_through_the_tunnel_in_tls() {
+    let (server, _folder) = with_one();
+    let source = packets::source(&media::file("plain.mp4"));
+    let url = server.url("mp4:plain.mp4").replace("rtmp://", "rtmpts://");
+    packets::assert_played("rtmpts", &source, &packets::ffprobe(&url, &[]));
+}
+
+#[test]
 fn rtmpdump_seeks_over_rtmps() {
     let (server, folder) = with_one();
     let plain = folder.path().join("plain.flv");

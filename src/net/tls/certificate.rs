@@ -210,7 +210,7 @@ mod tests {
     fn its_names_are_its_own_unless_others_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["a.example", "*.b.example", "192.0.2.1"];
-        let mut files = Authority::new().issue(folder.path(), "one", &names);
+        let mut files = Authority::make().issue(folder.path(), "one", &names);
         assert_eq!(load(&files).shown_names(), "a.example *.b.example");
         files.hosts = vec![HostPattern::parse("C.example.").unwrap()];
         assert_eq!(load(&files).shown_names(), "c.example");
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn its_life_is_told_in_time() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Authority::new().issue(folder.path(), "one", &["a.example"]);
+        let files = Authority::make().issue(folder.path(), "one", &["a.example"]);
         let mut certificate = load(&files);
         assert_eq!(certificate.until().duration_since(begin()).unwrap(), LIFE);
         let (begin, end) = (begin(), begin() + LIFE);

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_link_that_is_swapped_is_followed_once_it_rests() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::make();
         let (old, new) = (folder.path().join("old"), folder.path().join("new"));
         for (place, name) in [(&old, "old.example"), (&new, "new.example")] {
             fs::create_dir(place).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_changes_nothing_and_what_comes_after_it_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::make();
         let files = authority.issue(folder.path(), "tls", &["old.example"]);
         let other = authority.issue(folder.path(), "other", &["other.example"]);
         let tls = Tls::load(&[files.clone(), other]).unwrap();
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_signal_has_them_read_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::make();
         let files = authority.issue(folder.path(), "tls", &["old.example"]);
         let tls = Tls::load(&[files]).unwrap();
         authority.issue(folder.path(), "tls", &["new.example"]);

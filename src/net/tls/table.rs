@@ -87,7 +87,7 @@ mod tests {
         name: &str,
         kind: &'static rcgen::SignatureAlgorithm,
     ) -> Arc<Certificate> {
-        let mut files = Authority::new().issue_with(folder, name, &["a.example"], kind);
+        let mut files = Authority::make().issue_with(folder, name, &["a.example"], kind);
         if name == "any" {
             files.hosts = vec![HostPattern::Any];
         }

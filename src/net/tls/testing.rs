@@ -32,7 +32,7 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     /// One of its own.
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         let mut own = CertificateParams::new(Vec::new()).unwrap();
         own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();

@@ -4,8 +4,8 @@
 //! that are sent are enciphered from the caller's buffer into records of 16 KiB, and one system
 //! call takes what is there of them.
 //!
-//! Memory: an idle connection holds some 4 KiB of rustls's state and, once it has read, 4 KiB to
-//! read into. Records that the socket does not take wait here, [`WAITING`] bytes and their heads at
+//! Memory: an idle connection holds 8 KiB more than one over plain TCP (measured with 1,000 of each),
+//! half of it to read into. Records that the socket does not take wait here, [`WAITING`] bytes and their heads at
 //! most, and go before anything else is taken. What a viewer sends is deciphered a read at a time;
 //! the most that they can make the server keep is a record of 16 KiB that is not whole yet, or a
 //! message of TLS itself of 64 KiB.

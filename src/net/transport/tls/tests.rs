@@ -31,7 +31,7 @@ fn tiny() -> TcpSocket {
 /// A channel, and the client at its other end.
 async fn pair(version: Version) -> (TlsChannel, TlsStream<TcpStream>) {
     let folder = tempfile::tempdir().unwrap();
-    let files = Authority::new().issue(folder.path(), "one", &["a.example"]);
+    let files = Authority::make().issue(folder.path(), "one", &["a.example"]);
     let tls = Tls::load(&[files]).unwrap();
     let listener = tiny();
     listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
