@@ -1,6 +1,5 @@
 //! The connection's end of a tunnel.
 
-use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,8 +19,6 @@ pub struct TunnelEnd {
     id: TunnelId,
     session: Arc<Session>,
     table: Arc<Table>,
-    /// Whether little may wait (rule 5).
-    paced: Cell<bool>,
     /// Whether the connection waits for all to be fetched, and not for room.
     flushes: bool,
     /// When the viewer counts as gone. Made where it is waited for: it belongs to that thread.
@@ -34,7 +31,6 @@ impl TunnelEnd {
             id,
             session,
             table,
-            paced: Cell::new(false),
             flushes: false,
             silence: None,
         }
@@ -67,7 +63,7 @@ impl Channel for TunnelEnd {
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flushes = false;
-        match self.session.write(bytes, self.paced.get()) {
+        match self.session.write(bytes) {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             written => Ok(written),
         }
@@ -100,10 +96,10 @@ impl Channel for TunnelEnd {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (session, flushes, paced) = (&self.session, self.flushes, self.paced.get());
+        let (session, flushes) = (&self.session, self.flushes);
         let writable = session.settle(|state, _| {
             let waits = state.tunnel.waiting() > 0;
-            let writable = !waits || !flushes && session.has_room(state, paced);
+            let writable = !waits || !flushes && session.has_room(state);
             if !writable {
                 wake_later(&mut state.writer, cx);
             }
@@ -118,10 +114,6 @@ impl Channel for TunnelEnd {
 
     fn close(&mut self) {
         self.session.settle(|state, _| state.tunnel.finish());
-    }
-
-    fn bound_unsent(&self, bound: bool) {
-        self.paced.set(bound);
     }
 }
 

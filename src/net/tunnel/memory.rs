@@ -15,21 +15,15 @@ pub const MEMORY_MAX: usize = 512 * 1024 * 1024;
 /// much: they get on, slowly.
 pub const SCARCE: usize = 16 * 1024;
 
-/// Bytes that may wait for a viewer who is paced (rule 5): a seek or pause is never behind more.
-const PACED: usize = 128 * 1024;
-
 /// What waits in all sessions.
 #[derive(Debug, Default)]
 pub(super) struct Memory(AtomicUsize);
 
 impl Memory {
-    /// Bytes that may wait for one viewer now.
-    pub(super) fn most(&self, paced: bool) -> usize {
-        match (self.is_scarce(), paced) {
-            (true, _) => SCARCE,
-            (false, true) => PACED,
-            (false, false) => OUTPUT_MAX,
-        }
+    /// Bytes that may wait for one viewer now, and so what a seek or pause is behind at most
+    /// (rule 5).
+    pub(super) fn most(&self) -> usize {
+        if self.is_scarce() { SCARCE } else { OUTPUT_MAX }
     }
 
     /// Whether too much waits already.
@@ -58,11 +52,11 @@ mod tests {
     #[test]
     fn when_much_waits_little_more_may() {
         let memory = Memory::default();
-        assert_eq!((memory.most(true), memory.most(false)), (PACED, OUTPUT_MAX));
+        assert_eq!(memory.most(), OUTPUT_MAX);
         memory.changed(0, MEMORY_MAX);
-        assert_eq!((memory.most(true), memory.most(false)), (SCARCE, SCARCE));
+        assert_eq!(memory.most(), SCARCE);
         memory.changed(MEMORY_MAX, MEMORY_MAX - 1);
-        assert_eq!(memory.most(false), OUTPUT_MAX);
+        assert_eq!(memory.most(), OUTPUT_MAX);
         memory.changed(MEMORY_MAX - 1, 0);
         assert_eq!(memory.taken(), 0);
     }

@@ -151,8 +151,8 @@ impl Session {
 
     /// Writes to the viewer, and replies only where there is no room otherwise: what is written
     /// in one go leaves in one reply.
-    pub(super) fn write(&self, bytes: &[u8], paced: bool) -> usize {
-        let most = self.memory.most(paced);
+    pub(super) fn write(&self, bytes: &[u8]) -> usize {
+        let most = self.memory.most();
         let written = {
             let mut state = self.lock();
             let written = state.tunnel.write(bytes, most);
@@ -169,8 +169,8 @@ impl Session {
     }
 
     /// Whether there is room for more to the viewer.
-    pub(super) fn has_room(&self, state: &State, paced: bool) -> bool {
-        state.tunnel.waiting() < self.memory.most(paced)
+    pub(super) fn has_room(&self, state: &State) -> bool {
+        state.tunnel.waiting() < self.memory.most()
     }
 
     /// Ends the session: who waits is told so, and what the viewer has not fetched is lost.

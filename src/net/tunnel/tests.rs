@@ -109,16 +109,6 @@ async fn who_asks_later_gets_what_waits_and_wakes_the_writer() {
 }
 
 #[tokio::test]
-async fn little_waits_for_who_is_paced() {
-    let (_session, mut end, _tunnels) = opened();
-    end.bound_unsent(true);
-    assert_eq!(end.try_write(&[0; OUTPUT_MAX]).unwrap(), 128 * 1024);
-    would_block(end.try_write(&[0; 1]));
-    end.bound_unsent(false);
-    assert_eq!(end.try_write(&[0; 1]).unwrap(), 1);
-}
-
-#[tokio::test]
 async fn requests_that_overtake_each_other_are_answered_in_order() {
     let (session, mut end, _tunnels) = opened();
     let ask = |request| {
