@@ -200,6 +200,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             viewers: TaskTracker::new(),
             http: Arc::new(Web::new(site, http_stop.clone())),
             proxies: settings.proxy.trusted.clone(),
+            forwarded: settings.proxy.forwarded.clone(),
             tls: certificates.of_players(),
         }
     });

@@ -89,6 +89,8 @@ pub struct Doors {
     pub http: Arc<dyn HttpDoor>,
     /// Who says where viewers come from.
     pub proxies: TrustedProxies,
+    /// Who says so in HTTP.
+    pub forwarded: TrustedProxies,
     /// What TLS shows; without it nobody speaks it here.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -97,7 +99,9 @@ impl Doors {
     /// Takes in a connection that was just accepted.
     pub fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let shared = &self.shared;
-        let found = if self.proxies.contains(peer.ip()) {
+        // A proxy's own address is no viewer's.
+        let proxy = self.proxies.contains(peer.ip()) || self.forwarded.contains(peer.ip());
+        let found = if proxy {
             Visitor::arrive_by(shared, peer, Door::Tcp)
         } else if shared.admits(shared.arrivals.as_ref(), peer) {
             Visitor::arrive(shared, peer, Door::Tcp)

@@ -268,7 +268,7 @@ fn another_server_is_measured_by_the_same_tool() {
     let nginx = Nginx::start(media::folder());
     let (pid, url) = (
         nginx.id().to_string(),
-        format!("rtmp://{}/vod/plain.mp4", nginx.rtmp),
+        format!("rtmp://{}/vod/plain.mp4", nginx.address),
     );
     let one = measured(&[&url, "--unpaced"]);
     assert_eq!(number(&one, "/players/ended"), 1, "{}", one["errors"]);

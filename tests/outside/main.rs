@@ -45,6 +45,7 @@ mod stalls;
 mod streams;
 mod support;
 mod tls;
+mod tunnel;
 mod unsigned;
 mod versions;
 mod web;

@@ -27,3 +27,4 @@ pub mod seaweed;
 pub mod server;
 pub mod signing;
 pub mod tools;
+pub mod tunnel;

@@ -54,6 +54,7 @@ impl Viewer {
             viewers: TaskTracker::new(),
             http: Arc::new(NoHttp),
             proxies: TrustedProxies::default(),
+            forwarded: TrustedProxies::default(),
             tls: None,
         });
         tokio::spawn(listener::serve(listener, doors, Stage::Draining));
