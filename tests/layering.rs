@@ -258,6 +258,10 @@ fn sources() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("src can be listed") {
             let path = entry.expect("an entry of src").path();
+            // Tests in files of their own: `#[cfg(test)] mod tests;` stands in another file.
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -1,6 +1,7 @@
 //! Accepts connections.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ pub async fn serve(listener: TcpListener, doors: Arc<Doors>, until: Stage) {
             () = doors.shared.stages.reached(until) => return,
         };
         match accepted {
-            Ok((stream, peer)) => doors.welcome(stream, peer),
+            Ok((stream, peer)) => {
+                // What an IPv6 socket shows of IPv4 is an IPv4 address to everybody else.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                doors.welcome(stream, peer);
+            }
             Err(error) => {
                 // A viewer that left before it was accepted; or no descriptor is left.
                 debug!(%error, "cannot accept a connection");

@@ -86,6 +86,11 @@ impl Session {
     /// # Errors
     /// There is none.
     pub async fn request(&self, request: Incoming) -> Result<Bytes, Refused> {
+        let body = self.reply_to(request).await?;
+        Ok(self.memory.on_its_way(body))
+    }
+
+    async fn reply_to(&self, request: Incoming) -> Result<Bytes, Refused> {
         let mut reply = match self.arrive(request)? {
             Ok(body) => return Ok(body),
             Err(reply) => reply,

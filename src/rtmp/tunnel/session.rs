@@ -131,7 +131,7 @@ impl Tunnel {
     /// It is not served.
     pub fn arrive(&mut self, request: Incoming, now: Instant) -> Result<Arrival, Fault> {
         self.heard = now;
-        let number = request.number.unwrap_or(self.turn);
+        let number = request.number.unwrap_or_else(|| self.next_number());
         if number.ahead_of(self.turn) >= BEHIND {
             return self.again(number);
         }
@@ -148,6 +148,15 @@ impl Tunnel {
             });
         }
         Ok(Arrival::Waits(number))
+    }
+
+    /// The number of a request that comes without one: behind those that are held in a row.
+    fn next_number(&self) -> Number {
+        let mut number = self.turn;
+        while self.held.iter().any(|held| held.number == number) {
+            number = number.next();
+        }
+        number
     }
 
     /// A request that was taken before.

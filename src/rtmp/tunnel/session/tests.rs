@@ -231,6 +231,26 @@ fn a_close_without_a_number_is_the_next() {
 }
 
 #[test]
+fn a_close_without_a_number_is_behind_what_is_held() {
+    let mut bench = Bench::new();
+    bench.send(0, &[7; INPUT_MAX]).unwrap();
+    assert_eq!(bench.reply(), None);
+    // There is no room for it yet.
+    assert_eq!(bench.send(1, b"held"), waits(1));
+    let close = Incoming {
+        kind: Kind::Close,
+        number: None,
+        body: Bytes::new(),
+    };
+    assert_eq!(bench.tunnel.arrive(close, bench.now), waits(2));
+    assert_eq!(bench.read().map(|read| read.len()), Some(INPUT_MAX));
+    while bench.reply().is_some() {}
+    assert_eq!(bench.read().as_deref(), Some(&b"held"[..]));
+    while bench.reply().is_some() {}
+    assert_eq!(bench.read(), Some(vec![]));
+}
+
+#[test]
 fn who_asks_for_nothing_is_gone_after_a_while() {
     let mut bench = Bench::new();
     bench.pass(SILENCE_MAX / 2);
