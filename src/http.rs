@@ -17,6 +17,7 @@ use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use self::port::{Bounds, Port};
@@ -76,8 +77,17 @@ impl Web {
 }
 
 impl HttpDoor for Web {
-    fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()> {
-        Box::pin(async move { self.0.take(stream, peer).await })
+    fn place(&self) -> BoxFuture<'_, Option<OwnedSemaphorePermit>> {
+        Box::pin(self.0.slot())
+    }
+
+    fn serve(
+        self: Arc<Self>,
+        stream: Box<dyn Stream>,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.0.take(stream, peer, place).await })
     }
 
     fn finish(&self) -> BoxFuture<'_, ()> {
@@ -170,7 +180,12 @@ mod tests {
         let accepting = async {
             loop {
                 let (stream, peer) = listener.accept().await.unwrap();
-                tokio::spawn(Arc::clone(&web).serve(Box::new(stream), peer));
+                let web = Arc::clone(&web);
+                tokio::spawn(async move {
+                    if let Some(place) = web.place().await {
+                        web.serve(Box::new(stream), peer, place).await;
+                    }
+                });
             }
         };
         shutdown.run_until_cancelled(accepting).await;

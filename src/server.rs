@@ -147,7 +147,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         ),
         arrivals: Frequency::new(limits.max_arrivals_per_address),
         handshakes: Frequency::new(limits.max_handshakes_per_address),
-        agreements: Arc::new(Semaphore::new(agreements())),
+        computing: Arc::new(Semaphore::new(computing())),
         meter: Arc::clone(&meter),
         sessions: Sessions::default(),
         observer: Arc::clone(access_log.log()) as _,
@@ -401,9 +401,9 @@ fn max_connections(settings: &Settings, limit: u64) -> u64 {
     wanted.min(possible)
 }
 
-/// Keys of RTMPE that are computed at once: half of the cores, so that the others go on with what
-/// plays.
-fn agreements() -> usize {
+/// Handshakes with public keys that are computed at once: half of the cores, so that the others go on
+/// with what plays.
+fn computing() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 

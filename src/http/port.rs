@@ -98,15 +98,23 @@ impl Port {
         port.finish().await;
     }
 
-    /// Serves a connection that others accepted, once there is a slot for it.
-    pub async fn take(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
-        let _running = self.tasks.token();
+    /// A slot for a connection that others accepted; `None` where none comes free in the time that
+    /// a head may take.
+    pub async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let slot = Arc::clone(&self.slots).acquire_owned();
         let slot = tokio::time::timeout(self.header_timeout, slot);
-        match self.shutdown.run_until_cancelled(slot).await {
-            Some(Ok(Ok(slot))) => self.connection(stream, peer, slot).await,
-            _ => tracing::debug!(%peer, "no slot came free for an HTTP connection"),
-        }
+        self.shutdown.run_until_cancelled(slot).await?.ok()?.ok()
+    }
+
+    /// Serves a connection that others accepted and that has a slot.
+    pub async fn take(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let _running = self.tasks.token();
+        self.connection(stream, peer, slot).await;
     }
 
     /// Waits for running requests to end, after the shutdown.

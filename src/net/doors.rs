@@ -7,8 +7,8 @@
 //! nothing that is made for a viewer.
 //!
 //! RTMP stays on the delivering thread that the connection was given to. What speaks HTTP leaves it,
-//! and its place among the viewers, for the port that has bounds of its own ([`HttpDoor`]). From
-//! there viewers come back who tunnel RTMP through it, and take a place then ([`Admission`]).
+//! and then its place among the viewers, for one of those of the port that it belongs to
+//! ([`HttpDoor`]); no connection is ever without a place. From there viewers come back who tunnel RTMP through it, and take a place then ([`Admission`]).
 
 mod secure;
 
@@ -23,6 +23,7 @@ use rustls::ServerConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span, warn};
@@ -48,8 +49,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Who takes connections that speak HTTP.
 pub trait HttpDoor: Send + Sync + Debug {
-    /// Serves one from `peer` to its end.
-    fn serve(self: Arc<Self>, stream: Box<dyn Stream>, peer: SocketAddr) -> BoxFuture<'static, ()>;
+    /// A place for one more, until it is dropped; `None` where none comes free in time.
+    fn place(&self) -> BoxFuture<'_, Option<OwnedSemaphorePermit>>;
+
+    /// Serves one from `peer`, who has that place, to its end.
+    fn serve(
+        self: Arc<Self>,
+        stream: Box<dyn Stream>,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, ()>;
 
     /// Waits for running requests to end, after the shutdown.
     fn finish(&self) -> BoxFuture<'_, ()>;
@@ -170,7 +179,7 @@ impl Doors {
             Ok(Protocol::Rtmp) => self.play(Transport::over(stream), visitor).await,
             Ok(Protocol::Http) => {
                 drop(assigned);
-                self.browse(stream, visitor);
+                self.lead_away(stream, visitor);
             }
             Ok(Protocol::Tls) => {
                 drop(assigned);
@@ -189,7 +198,10 @@ impl Doors {
         if self.proxies.contains(visitor.peer.ip())
             && let Some(viewer) = proxy::read_header(stream).await?
         {
-            visitor.came_from(&self.shared, viewer);
+            if let Err(rejection) = visitor.came_from(&self.shared, viewer) {
+                self.unheard(viewer, rejection);
+                return Err(Unserved::Unheard);
+            }
             if !self.shared.admits(self.shared.arrivals.as_ref(), viewer) {
                 return Err(Unserved::TooOften);
             }
@@ -207,19 +219,31 @@ impl Doors {
         }
     }
 
-    /// Hands over a connection that speaks HTTP.
-    fn browse(&self, stream: TcpStream, visitor: Visitor) {
-        let peer = visitor.peer;
-        visitor.went_on(Close::Http);
-        let (Ok(stream), http) = (stream.into_std(), Arc::clone(&self.http)) else {
-            return;
+    /// Takes a connection that speaks HTTP to where that is served.
+    fn lead_away(self: Arc<Self>, stream: TcpStream, visitor: Visitor) {
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => return visitor.left(&error.into()),
         };
-        self.shared.routes.background.spawn(async move {
+        let background = self.shared.routes.background.clone();
+        background.spawn(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => http.serve(Box::new(stream), peer).await,
-                Err(error) => warn!(%error, "cannot serve an HTTP connection"),
+                Ok(stream) => self.browse(stream, visitor).await,
+                Err(error) => visitor.left(&error.into()),
             }
         });
+    }
+
+    /// Hands over a connection that speaks HTTP, once there is a place for it. Until then it keeps
+    /// its place among the viewers, so that those who wait are bounded too.
+    async fn browse(&self, stream: impl Stream + 'static, visitor: Visitor) {
+        let http = Arc::clone(&self.http);
+        let Some(place) = http.place().await else {
+            return visitor.left(&Unserved::NoPlace);
+        };
+        let peer = visitor.peer;
+        visitor.went_on(Close::Http);
+        http.serve(Box::new(stream), peer, place).await;
     }
 }
 

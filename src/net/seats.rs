@@ -104,12 +104,21 @@ impl Seats {
         })
     }
 
-    /// Takes that a seat is for `peer`, which was not known when it was taken.
-    pub fn known(&self, seat: &mut Seat, peer: IpAddr) {
+    /// Takes that a seat is for `peer`, which was not known when it was taken. Where that address
+    /// has all that it may, the seat becomes one of those who are told so.
+    ///
+    /// # Errors
+    /// There is none of those either.
+    pub fn known(&self, seat: &mut Seat, peer: IpAddr) -> Result<(), Rejection> {
         match self.addresses.enter(peer) {
             Ok(address) => seat.address = address,
-            Err(rejection) => seat.refusal = seat.refusal.or(Some(rejection)),
+            Err(_) if seat.refusal.is_some() => {}
+            Err(rejection) => {
+                seat._room = self.refusals.enter().ok_or(rejection)?;
+                seat.refusal = Some(rejection);
+            }
         }
+        Ok(())
     }
 
     fn find(&self, peer: Option<IpAddr>) -> Result<Seat, Rejection> {
@@ -243,14 +252,31 @@ mod tests {
     fn an_address_that_is_known_late_counts_from_then_on() {
         let seats = Seats::new(10, 1);
         let [mut one, mut two] = [(); 2].map(|()| seats.arrive(None).unwrap());
-        seats.known(&mut one, ip("10.0.0.1"));
-        seats.known(&mut two, ip("10.0.0.1"));
+        seats.known(&mut one, ip("10.0.0.1")).unwrap();
+        seats.known(&mut two, ip("10.0.0.1")).unwrap();
         assert_eq!(
             (one.refusal, two.refusal),
             (None, Some(Rejection::AddressFull))
         );
+        assert_eq!(seats.all.taken(), 1, "who is refused takes no place");
         drop(one);
         assert_eq!(refusal(&seats, "10.0.0.1"), None);
+    }
+
+    #[test]
+    fn behind_a_proxy_too_only_so_many_are_told() {
+        let seats = Seats::new(1000, 1);
+        let address = ip("10.0.0.1");
+        let come = || {
+            let mut seat = seats.arrive(None).unwrap();
+            seats.known(&mut seat, address).map(|()| seat)
+        };
+        let inside = come().unwrap();
+        let told: Vec<_> = (0..REFUSALS_MAX).map(|_| come().unwrap()).collect();
+        assert_eq!(come().unwrap_err(), Rejection::AddressFull);
+        assert_eq!(seats.all.taken(), 1);
+        drop((inside, told));
+        assert_eq!(come().unwrap().refusal, None);
     }
 
     #[test]

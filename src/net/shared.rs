@@ -36,8 +36,8 @@ pub struct Shared {
     pub arrivals: Option<Frequency>,
     /// How often one address may begin a handshake that takes public keys.
     pub handshakes: Option<Frequency>,
-    /// Permits to compute the keys of an RTMPE connection.
-    pub agreements: Arc<Semaphore>,
+    /// Permits to compute for a handshake that takes public keys: TLS and RTMPE.
+    pub computing: Arc<Semaphore>,
     /// What viewers are served, counted.
     pub meter: Arc<Meter>,
     /// The viewers who are here.

@@ -89,9 +89,12 @@ impl Visitor {
     }
 
     /// Takes where they really came from.
-    pub fn came_from(&mut self, shared: &Shared, peer: SocketAddr) {
+    ///
+    /// # Errors
+    /// There is no place for one more from there, and nobody has the time to say so.
+    pub fn came_from(&mut self, shared: &Shared, peer: SocketAddr) -> Result<(), Rejection> {
         self.peer = peer;
-        shared.seats.known(&mut self.seat, peer.ip());
+        shared.seats.known(&mut self.seat, peer.ip())
     }
 
     /// Why they will be refused when they connect, if they will.
@@ -126,6 +129,12 @@ pub enum Unserved {
     /// Their address came too often.
     #[error("the address comes too often")]
     TooOften,
+    /// There is no place for one more from their address.
+    #[error("no place is left for the address, and no time to say so")]
+    Unheard,
+    /// They speak HTTP, and its places are taken.
+    #[error("no place for HTTP came free")]
+    NoPlace,
     /// What the proxy in front said cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -143,7 +152,7 @@ impl Unserved {
             Self::Left => Close::Viewer,
             Self::Broken(_) => Close::Broken,
             Self::Silent => Close::NoConnect,
-            Self::TooOften => Close::Rejected,
+            Self::TooOften | Self::Unheard | Self::NoPlace => Close::Rejected,
             Self::Proxy(_) | Self::NoCertificate | Self::Handshake(_) => Close::Violation,
         }
     }

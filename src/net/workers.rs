@@ -78,13 +78,16 @@ impl Worker {
 }
 
 impl Drop for Workers {
-    /// Ends the threads, and with them what still runs there.
+    /// Ends the threads, and with them what still runs there. Waits for them, but for this one: the
+    /// last that holds the workers may be a connection of theirs.
     fn drop(&mut self) {
         self.stop.cancel();
+        let this = thread::current().id();
         for thread in self
             .workers
             .iter_mut()
             .filter_map(|worker| worker.thread.take())
+            .filter(|thread| thread.thread().id() != this)
         {
             // One that panicked has said so.
             let _ = thread.join();
@@ -109,6 +112,24 @@ mod tests {
         assert_eq!(loads(&workers), [2, 1, 1]);
         assigned.extend((0..2).map(|_| workers.assign().unwrap().1));
         assert_eq!(loads(&workers), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_connection_may_be_the_last_to_hold_them() {
+        let workers = Arc::new(Workers::start(NonZeroUsize::new(2)).unwrap());
+        let (said, hears) = std::sync::mpsc::channel();
+        let (go, gone) = tokio::sync::oneshot::channel();
+        let held = Arc::clone(&workers);
+        let (handle, _assigned) = workers.assign().unwrap();
+        let handle = handle.clone();
+        handle.spawn(async move {
+            let _ = gone.await;
+            drop(held);
+            let _ = said.send(());
+        });
+        drop(workers);
+        go.send(()).unwrap();
+        assert_eq!(hears.recv(), Ok(()), "it ended without a panic");
     }
 
     #[test]

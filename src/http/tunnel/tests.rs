@@ -65,7 +65,11 @@ impl Port {
         let web = Arc::new(Web::new(site, CancellationToken::new()));
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                tokio::spawn(Arc::clone(&web).serve(Box::new(stream), peer));
+                let web = Arc::clone(&web);
+                tokio::spawn(async move {
+                    let place = web.place().await.expect("a place");
+                    web.serve(Box::new(stream), peer, place).await;
+                });
             }
         });
         Self { address, viewers }

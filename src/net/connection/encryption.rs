@@ -1,10 +1,11 @@
 //! The keys of an encrypted connection are agreed on away from the threads that deliver: that takes
 //! about a millisecond of computing, in which nobody else would be served.
 //!
-//! So many at once as there are permits ([`Shared::agreements`]), the others wait for their turn
-//! within the time of a handshake.
+//! So many at once as there are permits ([`Shared::computing`]), the others wait for their turn
+//! within the time of a handshake. Who leaves while they wait leaves the queue. What has begun goes
+//! on to its end, and so its permit belongs to the work and not to whoever waits for it.
 //!
-//! [`Shared::agreements`]: crate::net::shared::Shared::agreements
+//! [`Shared::computing`]: crate::net::shared::Shared::computing
 
 use std::sync::Arc;
 
@@ -26,10 +27,13 @@ impl Connection<'_> {
             self.too_often = true;
             return;
         }
-        let permits = Arc::clone(&shared.agreements);
+        let permits = Arc::clone(&shared.computing);
         let computing = async move {
-            let _permit = permits.acquire_owned().await.ok()?;
-            let computed = tokio::task::spawn_blocking(|| agreement.compute());
+            let permit = permits.acquire_owned().await.ok()?;
+            let computed = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                agreement.compute()
+            });
             computed.await.ok()
         };
         let computing = AbortOnDropHandle::new(shared.routes.background.spawn(computing));

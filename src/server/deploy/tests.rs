@@ -46,7 +46,7 @@ impl House {
             seats: Seats::new(10, 0),
             arrivals: None,
             handshakes: None,
-            agreements: Arc::new(tokio::sync::Semaphore::new(1)),
+            computing: Arc::new(tokio::sync::Semaphore::new(1)),
             meter: Arc::new(Meter::default()),
             sessions: Sessions::default(),
             observer: Arc::new(Nobody),

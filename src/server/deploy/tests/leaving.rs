@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::*;
 use crate::amf::{self, Value};
@@ -29,7 +30,16 @@ const CHUNK: u32 = 128;
 struct NoHttp;
 
 impl HttpDoor for NoHttp {
-    fn serve(self: Arc<Self>, _: Box<dyn Stream>, _: SocketAddr) -> BoxFuture<'static, ()> {
+    fn place(&self) -> BoxFuture<'_, Option<OwnedSemaphorePermit>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn serve(
+        self: Arc<Self>,
+        _: Box<dyn Stream>,
+        _: SocketAddr,
+        _: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 
