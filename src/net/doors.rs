@@ -176,6 +176,10 @@ impl Doors {
         let limit = visitor.since + self.shared.rules.handshake_timeout;
         let hello = timeout_at(limit.into(), self.hear(&mut stream, &mut visitor));
         match hello.await.unwrap_or(Err(Unserved::Silent)) {
+            // Ports that go on while the server drains do so for HTTP.
+            Ok(Protocol::Rtmp) if self.shared.stages.is_draining() => {
+                visitor.left(&Unserved::Draining);
+            }
             Ok(Protocol::Rtmp) => self.play(Transport::over(stream), visitor).await,
             Ok(Protocol::Http) => {
                 drop(assigned);

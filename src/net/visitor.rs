@@ -141,6 +141,9 @@ pub enum Unserved {
     /// They speak TLS.
     #[error("TLS, and there is no certificate")]
     NoCertificate,
+    /// The server begins nothing new.
+    #[error("the server drains")]
+    Draining,
     /// TLS could not be agreed on.
     #[error("the TLS handshake failed: {0}")]
     Handshake(io::Error),
@@ -150,7 +153,9 @@ impl Unserved {
     const fn close(&self) -> Close {
         match self {
             Self::Left => Close::Viewer,
-            Self::Broken(_) => Close::Broken,
+            // A load balancer that only looks whether somebody listens.
+            Self::Broken(_) | Self::Proxy(ProxyError::Read(_)) => Close::Broken,
+            Self::Draining => Close::Drained,
             Self::Silent => Close::NoConnect,
             Self::TooOften | Self::Unheard | Self::NoPlace => Close::Rejected,
             Self::Proxy(_) | Self::NoCertificate | Self::Handshake(_) => Close::Violation,

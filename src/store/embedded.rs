@@ -11,6 +11,7 @@ mod json;
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +57,9 @@ impl Embedded {
             StoreError::Unavailable(format!("{}: {error}", directory.display()))
         })?;
         let path = directory.join(FILE);
+        if !path.exists() {
+            make(&path)?;
+        }
         let database = Some(open(&path)?);
         // The name of a new file shall outlive a crash as its content does.
         File::open(directory)
@@ -112,6 +116,22 @@ impl Store for Embedded {
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.blocking(move |database| write(database, &changes))
     }
+}
+
+/// Makes a new file under another name first: who is killed in the middle of that leaves none that
+/// cannot be opened.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let new = path.with_extension("new");
+    let failed = |error| StoreError::Unavailable(format!("{}: {error}", new.display()));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    drop(open(&new)?);
+    File::open(&new)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&new, path))
+        .map_err(failed)
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {

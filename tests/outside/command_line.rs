@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::amf::Amf;
 use crate::support::client::Client;
+use crate::support::metrics::Metrics;
 use crate::support::server::{Server, Setup};
 use crate::support::{media, packets, ports, seaweed};
 
@@ -358,8 +359,9 @@ fn diagnose_names_the_step_that_does_not_hold() {
     let url = "rtmp://films.example.com/cfx/st/mp4:plain.mp4";
     let (step, says) = wrong(&server, &[url, "--connect", &nowhere]);
     assert_eq!(step, "port", "{says}");
-    let http = server.http.to_string();
-    let (step, says) = wrong(&server, &[url, "--connect", &http, "--timeout", "2s"]);
+    // The one port that speaks HTTP and nothing else.
+    let api = server.api.to_string();
+    let (step, says) = wrong(&server, &[url, "--connect", &api, "--timeout", "2s"]);
     assert_eq!(step, "connect", "{says}");
 }
 
@@ -381,6 +383,10 @@ fn purge_forgets_what_is_cached() {
         )
     };
     ask();
+    // What is read ahead of the viewer would find out.
+    Metrics::until(server.api, "at rest", |metrics| {
+        metrics.get("streamfront_renders_in_flight") == 0.0
+    });
     seaweed.delete("purge/film.mp4");
     // It is believed for a day.
     ask();

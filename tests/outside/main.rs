@@ -20,6 +20,7 @@ mod encrypted;
 mod enhanced;
 mod faults;
 mod freshness;
+mod half_open;
 mod harness;
 mod hostile;
 mod independent;

@@ -27,4 +27,5 @@ pub mod seaweed;
 pub mod server;
 pub mod signing;
 pub mod tools;
+pub mod trust;
 pub mod tunnel;

@@ -42,6 +42,7 @@ impl Doors {
             let hello = timeout_at(limit.into(), shake(stream, tls, &doors.shared.computing));
             match hello.await.unwrap_or(Err(Unserved::Silent)) {
                 Ok((stream, Protocol::Http)) => doors.browse(stream, visitor).await,
+                Ok(_) if doors.shared.stages.is_draining() => visitor.left(&Unserved::Draining),
                 Ok((stream, _)) => doors.play_inside(stream, visitor),
                 Err(unserved) => visitor.left(&unserved),
             }

@@ -177,3 +177,14 @@ fn a_child_that_writes_until_it_is_killed() {
         writeln!(std::io::stdout(), "wrote {count}").unwrap();
     }
 }
+
+/// As a kill in the middle of making the first file leaves it.
+#[test]
+fn a_file_that_was_not_made_to_its_end_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = folder.path().join("distributions.new");
+    std::fs::write(&new, [0; 4096]).unwrap();
+    drop(Embedded::open(folder.path()).unwrap());
+    assert!(folder.path().join(FILE).exists() && !new.exists());
+    Embedded::open(folder.path()).unwrap();
+}
