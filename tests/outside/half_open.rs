@@ -426,7 +426,7 @@ impl Slow {
         tls: Option<ClientConnection>,
         bytes: &[u8],
     ) -> Self {
-        let left = bytes.to_vec().into_iter();
+        let left = Vec::from(bytes).into_iter();
         Self {
             what,
             socket,
