@@ -49,13 +49,13 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600); FUZZ="amf mp4" names some
 			-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 -timeout=10; \
 	done
 
-bench: ## Measure the server beside its peers into benches/RESULTS.md (12 minutes; QUICK=1: 3)
+bench: ## Measure the server beside its peers into benches/RESULTS.md (15 minutes; QUICK=1: 4)
 	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" sh benches/side_by_side.sh
 
 soak: tools media ## Play for SOAK_SECONDS (1800) with SOAK_PLAYERS (1000): does anything grow?
 	$(CARGO) build --locked --release
 	@$(PYTHON) -B tests/soak.py
 
-micro: ## Measure the parts beside rml_rtmp and the naive way (2 minutes), as a table
+micro: ## Measure the parts beside rml_rtmp and the naive way (6 minutes), as a table
 	$(CARGO) bench --locked --bench micro
 	@$(PYTHON) benches/micro_table.py

@@ -15,7 +15,8 @@ use crate::cpu_time::CpuTime;
 
 const EXPIRES: u64 = 2_000_000_000;
 
-fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+/// What openssl makes of the input.
+pub(crate) fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut child = Command::new("openssl")
         .args(arguments)

@@ -4,16 +4,18 @@
 //! the same throughput, so that a ratio can be read (`benches/micro_table.py` prints them). Before
 //! anything is timed, each group asserts once that both sides come to the same result; so a run
 //! with `--test` is a test. Times are processor time of the thread, but for the two threads of
-//! [`cache`], the flushes of [`registry`] the requests of [`control`] and
-//! the rounds of [`private`]. Nothing else here says anything about a whole server: see
+//! [`cache`], the flushes of [`registry`], the requests of [`control`], the rounds of [`private`] and
+//! the connections of [`doors`]. Nothing else here says anything about a whole server: see
 //! `benches/side_by_side.sh`.
 
 mod access;
 mod amf;
+mod binary;
 mod cache;
 mod chunks;
 mod control;
 mod cpu_time;
+mod doors;
 mod handshake;
 mod index;
 mod log;
@@ -47,6 +49,6 @@ criterion_group! {
     config = settings();
     targets = muxer::bench, chunks::bench, amf::bench, index::bench, cache::bench, pacer::bench,
         sender::bench, patch::bench, registry::bench, routing::bench, control::bench,
-        access::bench, log::bench, private::bench, handshake::bench
+        access::bench, log::bench, private::bench, handshake::bench, doors::bench
 }
 criterion_main!(parts);

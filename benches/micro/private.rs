@@ -6,10 +6,8 @@
 //! a play of a connection that is open. Wall time with [`AT_ONCE`] clients, whose own work is on
 //! the same cores; and the processor time that the server took for it, which is not.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
@@ -18,6 +16,7 @@ use streamfront::load::session::{Event, Opening, Session};
 use tempfile::TempDir;
 
 use crate::access::Pair;
+use crate::binary::{self, Binary};
 use crate::cpu_time::CpuTime;
 use crate::movie::Movie;
 
@@ -36,25 +35,14 @@ const BUFFER: u32 = 700_000;
 
 /// A server with both distributions.
 struct Server {
-    process: Child,
-    rtmp: SocketAddr,
+    binary: Binary,
     names: [(&'static str, String); 2],
     _folder: TempDir,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl Server {
     fn start() -> Self {
-        let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR")));
-        let folder = folder.expect("a folder");
-        let media = folder.path().join("media");
-        std::fs::create_dir(&media).expect("a folder");
+        let (folder, media) = binary::folder();
         let film = Movie::new(2, 200_000).bytes();
         std::fs::write(media.join(OBJECT), film).expect("a film");
         let pair = Pair::new();
@@ -66,51 +54,22 @@ impl Server {
                 "[[distribution]]\nid = '{id}'\nbucket = '{bucket}'\nhosts = ['{id}.example']\n{more}"
             )
         };
-        let text = format!(
+        let config = format!(
             "[[signer]]\nid = 'K'\npublic_key = '{}'\n{}{}",
             key.display(),
             entry("signed", "trusted_signers = ['self']\n"),
             entry("open", "")
         );
-        let config = folder.path().join("streamfront.toml");
-        std::fs::write(&config, text).expect("a config file");
         let query = pair.query(
             &format!("Expires={EXPIRES}"),
             &policy::canned(OBJECT, EXPIRES),
         );
-        let mut process = Command::new(env!("CARGO_BIN_EXE_streamfront"))
-            .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
-            .args(["--api", "127.0.0.1:0", "--config"])
-            .arg(&config)
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut line).expect("a line");
-        let (_, rest) = line.split_once("rtmp on ").expect("the ready line");
-        let (rtmp, _) = rest.split_once(',').expect("the ready line");
         let signed = format!("mp4:{OBJECT}?{query}");
         Self {
-            process,
-            rtmp: rtmp.parse().expect("an address"),
+            binary: Binary::start(folder.path(), &config),
             names: [("signed", signed), ("open", format!("mp4:{OBJECT}"))],
             _folder: folder,
         }
-    }
-
-    /// Processor time that it has taken so far: the 14th and 15th field, hundredths of a second
-    /// (proc(5)).
-    fn spent(&self) -> Duration {
-        let file = format!("/proc/{}/stat", self.process.id());
-        let text = std::fs::read_to_string(file).expect("it runs");
-        let (_, behind) = text.rsplit_once(')').expect("a name");
-        let ticks = behind.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("ticks")).sum();
-        Duration::from_millis(ticks * 10)
     }
 }
 
@@ -190,18 +149,18 @@ fn turn(server: &Server, side: usize, round: Round, clock: Clock) -> Duration {
     let rounds = || match round {
         Round::Connection => {
             for _ in 0..ROUNDS {
-                Player::connect(server.rtmp, host).play(name);
+                Player::connect(server.binary.rtmp, host).play(name);
             }
         }
         Round::Play => {
-            let mut player = Player::connect(server.rtmp, host);
+            let mut player = Player::connect(server.binary.rtmp, host);
             for _ in 0..ROUNDS {
                 player.play(name);
                 player.renew();
             }
         }
     };
-    let (start, before) = (Instant::now(), server.spent());
+    let (start, before) = (Instant::now(), server.binary.spent());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(rounds);
@@ -209,7 +168,7 @@ fn turn(server: &Server, side: usize, round: Round, clock: Clock) -> Duration {
     });
     match clock {
         Clock::Wall => start.elapsed(),
-        Clock::Server => server.spent().saturating_sub(before),
+        Clock::Server => server.binary.spent().saturating_sub(before),
     }
 }
 

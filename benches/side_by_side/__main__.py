@@ -28,6 +28,7 @@ ALL = {
     "first_cold": rows.first_cold,
     "seek_cold": rows.seek_cold,
     "minute": rows.minute,
+    "transports": rows.transports,
 }
 
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from origin import MEDIA, Proxy
-from players import Players, play
+from players import Failed, Players, play
 from processes import Process, free_port, wait_for_port
 from servers import Nginx, Streamfront
 
@@ -19,6 +19,9 @@ THIN, FAT, HOUR = "thin.mp4", "fat.mp4", "hour.mp4"
 GB = 1e9
 # What a request waits for at the origin, milliseconds, in the rows that count in round trips.
 WAIT = 50
+# The ways to a viewer, as rtmpdump names them; plain RTMP is what the others are compared with.
+PLAIN = "rtmp"
+SCHEMES = (PLAIN, "rtmpt", "rtmpe", "rtmpte", "rtmps", "rtmpts")
 
 
 def best(runs):
@@ -276,6 +279,65 @@ def minute(bench):
         "seconds": seconds,
         "requests": len(requests),
     }
+
+
+def transports(bench):
+    """CPU for each GB by each way to a viewer, the ways in turns, all of them to rtmpdump."""
+    # All of the object in memory, whatever way it goes then.
+    config = '[cache]\nmemory = "1GiB"\n' + _certificate(bench.folder)
+    server = Streamfront(bench.folder, bench.seaweed.port, config)
+    warm(bench, server, HOUR)
+    runs = {scheme: [] for scheme in SCHEMES}
+    rates = {scheme: [] for scheme in SCHEMES}
+    players = bench.seconds(8, 4)
+    for _ in range(bench.seconds(5, 3)):
+        for scheme in SCHEMES:
+            cpu, gigabytes, took = _dump(bench, server, scheme, players)
+            runs[scheme].append(cpu / gigabytes)
+            rates[scheme].append(gigabytes * 8 / took)
+    server.stop()
+    ratios = {
+        scheme: [cost / plain for cost, plain in zip(costs, runs[PLAIN], strict=True)]
+        for scheme, costs in runs.items()
+    }
+    ways = {
+        scheme: {
+            **best(runs[scheme]),
+            "ratio": statistics.median(ratios[scheme]),
+            "ratios": ratios[scheme],
+            "gbit": statistics.median(rates[scheme]),
+        }
+        for scheme in SCHEMES
+    }
+    return {"players": players, "ways": ways}
+
+
+def _certificate(folder):
+    """The lines of the configuration for a certificate with a key on P-256."""
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    subprocess.run(
+        ["openssl", "req", "-x509", *options, "-subj", "/CN=bench.example", "-out", chain, "-keyout", key],
+        capture_output=True, check=True, stdin=subprocess.DEVNULL,
+    )
+    hosts = 'hosts = ["bench.example"]'
+    return f'[[certificate]]\nchain = "{chain}"\nprivate_key = "{key}"\n{hosts}\n'
+
+
+def _dump(bench, server, scheme, players):
+    """Some rtmpdumps of the whole object at once: CPU seconds of the server, GB, seconds."""
+    url = f"{scheme}://127.0.0.1:{server.rtmp}/cfx/st"
+    command = ["rtmpdump", "--quiet", "-r", url, "-a", "cfx/st", "-y", f"mp4:{HOUR}", "-o", "/dev/null"]
+    cpu, sent, began = server.process.cpu(), server.sent(), time.monotonic()
+    dumps = [
+        Process("rtmpdump", command, bench.folder / f"rtmpdump-{number}.log")
+        for number in range(players)
+    ]
+    for dump in dumps:
+        if status := dump.wait(300):
+            raise Failed(f"rtmpdump by {scheme} ended with {status}:\n{dump.said()}")
+    took = time.monotonic() - began
+    return server.process.cpu() - cpu, (server.sent() - sent) / GB, took
 
 
 def _moov(path):

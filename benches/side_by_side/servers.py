@@ -1,8 +1,10 @@
 """The servers that are compared: Streamfront, nginx-rtmp and nginx."""
 
 import os
+import re
 import shutil
 import time
+import urllib.request
 
 from origin import BUCKET, KEYS, MEDIA, ROOT
 from processes import Process, free_port, wait_for_port
@@ -43,6 +45,7 @@ class Streamfront:
 
     def __init__(self, folder, origin_port, config=""):
         self.rtmp = free_port()
+        self.api = free_port()
         self.folder = folder / f"streamfront-{self.rtmp}"
         self.folder.mkdir()
         nowhere = str(self.folder / "none")
@@ -55,9 +58,9 @@ class Streamfront:
             "AWS_SHARED_CREDENTIALS_FILE": nowhere,
         }
         arguments = [BINARY, "serve", "--bucket", f"s3://{BUCKET}"]
-        for flag in ("http", "api"):
-            arguments += [f"--{flag}", f"127.0.0.1:{free_port()}"]
-        arguments += ["--rtmp", f"127.0.0.1:{self.rtmp}", "--data-dir", self.folder / "data"]
+        for flag, port in (("rtmp", self.rtmp), ("http", free_port()), ("api", self.api)):
+            arguments += [f"--{flag}", f"127.0.0.1:{port}"]
+        arguments += ["--data-dir", self.folder / "data"]
         arguments += ["--log-level", "warn", "--drain-limit", "1s"]
         if config:
             file = self.folder / "streamfront.toml"
@@ -71,6 +74,14 @@ class Streamfront:
         if key.endswith(".flv"):
             return f"rtmp://127.0.0.1:{self.rtmp}/cfx/st/{key[:-4]}"
         return f"rtmp://127.0.0.1:{self.rtmp}/cfx/st/mp4:{key}"
+
+    def sent(self):
+        """Bytes of media that players were sent so far."""
+        url = f"http://127.0.0.1:{self.api}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            said = answer.read().decode()
+        count = re.search(r'^streamfront_sent_bytes_total{kind="media"} (\d+)$', said, re.MULTILINE)
+        return int(count.group(1))
 
     def stop(self):
         """Ends it."""

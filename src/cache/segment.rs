@@ -136,13 +136,17 @@ impl SegmentFile {
     /// [`io::ErrorKind::UnexpectedEof`] when the range ends past the end of the segment;
     /// else those of `pread`. The buffer is empty then.
     pub fn read_at(&self, range: Range<usize>, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
         if range.start > range.end || range.end > self.len {
+            buffer.clear();
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match &self.bytes {
-            Bytes::Heap(bytes) => buffer.extend_from_slice(bytes.get(range).unwrap_or_default()),
+            Bytes::Heap(bytes) => {
+                buffer.clear();
+                buffer.extend_from_slice(bytes.get(range).unwrap_or_default());
+            }
             Bytes::File(file) => {
+                // What is in it is read over: only room that is new has to be filled.
                 buffer.resize(range.len(), 0);
                 let read = file.read_exact_at(buffer, range.start as u64);
                 read.inspect_err(|_| buffer.clear())?;

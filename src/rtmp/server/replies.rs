@@ -12,6 +12,12 @@ use crate::units::Millis;
 /// use to us, so it is large.
 const WINDOW: u32 = 2_500_000;
 
+/// Bytes that may be under way to the client without an acknowledgement: as many as can be said.
+/// librtmp acknowledges each tenth part. Through the tunnel each such request makes the next reply
+/// follow the one that is being read, and where the head of that reply does not fit into the rest
+/// of its buffer it takes the connection for closed: with 2,500,000, after some 25 MB.
+const PEER_BANDWIDTH: u32 = 0x7fff_ffff;
+
 impl Server {
     /// Accepts the connect that was asked for. Nothing happens where none was.
     pub fn accept_connect(&mut self) {
@@ -26,7 +32,7 @@ impl Server {
         self.phase = Phase::Connected;
         let out = &mut self.output;
         message::window_acknowledgement_size(out, WINDOW);
-        message::peer_bandwidth(out, WINDOW, PeerBandwidth::Dynamic);
+        message::peer_bandwidth(out, PEER_BANDWIDTH, PeerBandwidth::Dynamic);
         message::set_chunk_size(out, CHUNK_SIZE);
         self.chunk_size = CHUNK_SIZE;
         UserControl::StreamBegin(0).write(out);
