@@ -1,14 +1,15 @@
 //! From a connection that was just accepted to the protocol that its viewer speaks.
 //!
 //! All protocols come to all ports, because players go where a firewall lets them: the first byte
-//! tells which one it is ([`Protocol`]), behind the header of a proxy where one is listed, and once
-//! more inside TLS (`secure`). It is looked at and left where it is. Whoever sends none within the
-//! time of a handshake is closed; until then they cost a place, a descriptor and a small task, and
-//! nothing that is made for a viewer.
+//! tells which one it is, behind the header of a proxy where one is listed, and once more inside
+//! TLS (`secure`). It is looked at and left where it is. Whoever sends none within the time of a
+//! handshake is closed; until then they cost a place, a descriptor and a small task, and nothing
+//! that is made for a viewer.
 //!
 //! RTMP stays on the delivering thread that the connection was given to. What speaks HTTP leaves it,
 //! and then its place among the viewers, for one of those of the port that it belongs to
-//! ([`HttpDoor`]); no connection is ever without a place. From there viewers come back who tunnel RTMP through it, and take a place then ([`Admission`]).
+//! ([`HttpDoor`]); no connection is ever without a place. From there viewers come back who tunnel
+//! RTMP through it, and take a place then ([`Admission`]).
 
 mod secure;
 
