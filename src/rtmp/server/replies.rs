@@ -15,7 +15,7 @@ const WINDOW: u32 = 2_500_000;
 /// Bytes that may be under way to the client without an acknowledgement: as many as can be said.
 /// librtmp acknowledges each tenth part. Through the tunnel each such request makes the next reply
 /// follow the one that is being read, and where the head of that reply does not fit into the rest
-/// of its buffer it takes the connection for closed: with 2,500,000, after some 25 MB.
+/// of its buffer it takes the connection for closed: with 2,500,000, after some tens of MB.
 const PEER_BANDWIDTH: u32 = 0x7fff_ffff;
 
 impl Server {
