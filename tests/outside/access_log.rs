@@ -183,8 +183,11 @@ fn every_event_of_a_mix_of_players_is_on_record_once_and_in_order() {
     list.until("the refusal", |message| {
         message.status().is_some_and(|it| it.level == "error")
     });
-    list.play_all(1, "mp4:plain.mp4");
-    list.play(1, "mp4:bframes.mp4", 0.0, -1.0, false);
+    // In one write: a first item that has ended already would not be switched from.
+    list.at_once(|list| {
+        list.play_all(1, "mp4:plain.mp4");
+        list.play(1, "mp4:bframes.mp4", 0.0, -1.0, false);
+    });
     list.until_status("NetStream.Play.Switch");
     list.until_status("NetStream.Play.Stop");
     // Sought after its end it is the same play.
